@@ -1,0 +1,1 @@
+"""The ledger of what AI agents learn: events, proofs, policy, review, reversal."""

@@ -1,0 +1,121 @@
+"""Who may decide, and for which stated reasons.
+
+Local trust: the actor is whoever the operating system or the server says it is. The ledger
+records the name; it cannot know that the right person sat at the keyboard.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, get_args
+
+from governance.errors import NotAuthorisedError, PolicyError, ReviewError
+from governance.events import Actor, Role, RoleGranted, RoleWithdrawn
+from governance.ledger import EventDraft, Ledger, Receipt
+from governance.state import State
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+Command: TypeAlias = Literal["approve", "reject", "quarantine", "revoke", "rollback"]
+
+REASONS: Final[dict[Command, dict[str, str]]] = {
+    "approve": {
+        "evidence-confirmed": "the evidence was read and says this",
+        "known-true": "the reviewer knows it from elsewhere",
+        "correction": "it corrects what is in force",
+        "cleared": "the suspicion was looked into and is unfounded",
+    },
+    "reject": {
+        "wrong": "it is not true",
+        "unsupported": "the evidence does not say it",
+        "outdated": "it was true once",
+        "sensitive": "it must not be remembered",
+        "injection": "it is an instruction or an attack",
+        "irrelevant": "it is of no use",
+    },
+    "quarantine": {
+        "suspected-injection": "it may be an instruction or an attack",
+        "suspected-wrong": "it may be untrue",
+        "under-investigation": "somebody is looking into it",
+    },
+    "revoke": {
+        "wrong": "it is not true",
+        "outdated": "it is no longer true",
+        "sensitive": "it should never have been remembered",
+        "injection": "it was an instruction or an attack",
+        "source-withdrawn": "its source no longer counts",
+        "subject-request": "the person concerned asked for it",
+        "drift": "it made the agent worse",
+    },
+    "rollback": {
+        "regression": "the agent got worse after that version",
+        "bad-source": "a source brought wrong or hostile entries",
+        "mistake": "decisions since then were mistaken",
+        "investigation": "to look at an earlier state",
+        "drill": "a rehearsal",
+    },
+}
+"""The closed list of reason codes; anything else belongs in the comment."""
+
+
+def require_reason(command: Command, reason_code: str) -> None:
+    """Refuse a reason code that is not on the list.
+
+    Raises:
+        ReviewError: it is not; the hint has the list.
+    """
+    if reason_code not in REASONS[command]:
+        problem = f"unknown reason {reason_code!r}" if reason_code else "a reason is missing"
+        raise ReviewError(
+            f"{command}: {problem}", hint=f"one of: {', '.join(sorted(REASONS[command]))}"
+        )
+
+
+def require_role(state: State, actor: Actor, *roles: Role) -> None:
+    """Refuse an actor who is no person or, once roles were granted, holds none of these.
+
+    Before the first ``role.granted`` a home has one user and no roles: the person at the
+    keyboard may do everything. ``admin`` may always.
+
+    Raises:
+        NotAuthorisedError: see above.
+    """
+    if actor.kind != "human":
+        raise NotAuthorisedError(f"{actor} is not a person and may not decide")
+    if not state.roles:
+        return
+    held = state.roles.get(str(actor), frozenset())
+    if not held & {*roles, "admin"}:
+        raise NotAuthorisedError(
+            f"{actor} does not hold the role {' or '.join(roles)}",
+            hint=f"an admin can grant it: palimpsest role grant {actor} {roles[0]}",
+        )
+
+
+def change_role(
+    ledger: Ledger, principal: str, role: Role, *, actor: Actor, granted: bool
+) -> Receipt | None:
+    """Grant or withdraw a role; ``None`` when nothing had to change.
+
+    A home without roles belongs to whoever sits at it. From the first grant on, roles
+    hold; so that nobody locks everyone out, the first is an admin and the last admin stays.
+
+    Raises:
+        NotAuthorisedError: the actor is no admin.
+        PolicyError: the home would be left without an admin.
+    """
+    state = ledger.state
+    require_role(state, actor, "admin")
+    held = state.roles.get(principal, frozenset())
+    if (role in held) == granted:
+        return None
+    admins = {name for name, roles in state.roles.items() if "admin" in roles}
+    if granted and role != "admin" and not admins:
+        raise PolicyError(
+            "the first role of a home must be an admin",
+            hint=f"palimpsest role grant {actor} admin",
+        )
+    if not granted and role == "admin" and admins == {principal}:
+        raise PolicyError(
+            f"{principal} is the only admin and stays it", hint="grant another admin first"
+        )
+    kind = RoleGranted if granted else RoleWithdrawn
+    return ledger.append([EventDraft(kind(principal=principal, role=role), actor)])

@@ -1,0 +1,1 @@
+"""The commands of governance, one module per concern. Nothing heavy is imported here."""

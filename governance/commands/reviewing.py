@@ -1,0 +1,224 @@
+"""``review``: the queue and the decisions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from governance.commands.inspection import EntryArgument, show
+from governance.commands.options import (
+    DEFAULT_HOME,
+    ActorOption,
+    BuildOption,
+    CommentOption,
+    HomeOption,
+    JsonOption,
+    ScopeOption,
+    open_ledger,
+    parse_actor,
+    parse_scope,
+    print_json,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from governance.events import Scope
+    from governance.ledger import Ledger, Receipt
+    from governance.state import EntryState
+
+app = typer.Typer()
+review_app = typer.Typer(no_args_is_help=True)
+app.add_typer(review_app, name="review", help="See what waits for a person, and decide.")
+review_app.command("show")(show)
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Reason code; a wrong one lists those allowed.")
+]
+Decide = Callable[["Ledger", "EntryState"], "Receipt"]
+
+
+@review_app.command("list")
+def list_queue(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    scope: ScopeOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """What waits for a person, riskiest first."""
+    reader = parse_scope(scope)
+    with open_ledger(home) as ledger:
+        waiting = _waiting(ledger, reader)
+    from governance.commands import describe, render  # noqa: PLC0415
+    from governance.events import text_of  # noqa: PLC0415
+
+    if as_json:
+        entries = [describe.entry_data(entry) for entry in waiting[:limit]]
+        print_json({"waiting": len(waiting), "entries": entries})
+        return
+    rows = [
+        (
+            entry.entry_id,
+            f"{entry.risk_ppm / 1_000_000:.2f}",
+            render.status(entry.status),
+            entry.body.kind,
+            render.short(text_of(entry.body)),
+            render.short(entry.review_message or _failed(entry)),
+        )
+        for entry in waiting[:limit]
+    ]
+    columns = ("Entry", "Risk", "Status", "Kind", "Text", "Why it waits")
+    render.console().print(render.table(f"{len(waiting)} waiting", columns, rows))
+
+
+@review_app.command()
+def approve(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    reason: ReasonOption = "",
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    build: BuildOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an entry act. A flashcard acts once its adapter is built and certified."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import review  # noqa: PLC0415
+
+        return review.approve(
+            ledger, entry.entry_id, actor=parse_actor(actor), reason_code=reason, comment=comment,
+            expected_version=entry.version, expected_digest=entry.content_digest,
+        )  # fmt: skip
+
+    _decide(home, entry_id, decide, build=build, as_json=as_json)
+
+
+@review_app.command()
+def reject(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    reason: ReasonOption = "",
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    tombstone: Annotated[
+        bool,
+        typer.Option("--tombstone/--no-tombstone", help="Whether the value may never come back."),
+    ] = True,
+    build: BuildOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Refuse an entry, and its value with it."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import review  # noqa: PLC0415
+
+        return review.reject(
+            ledger, entry.entry_id, actor=parse_actor(actor), reason_code=reason, comment=comment,
+            expected_version=entry.version, expected_digest=entry.content_digest,
+            tombstone=tombstone,
+        )  # fmt: skip
+
+    _decide(home, entry_id, decide, build=build, as_json=as_json)
+
+
+@review_app.command()
+def quarantine(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    reason: ReasonOption = "",
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    build: BuildOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Set an entry apart until somebody has looked into it; it stops acting at once."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import review  # noqa: PLC0415
+
+        return review.quarantine(
+            ledger, entry.entry_id, actor=parse_actor(actor), reason_code=reason, comment=comment,
+            expected_version=entry.version, expected_digest=entry.content_digest,
+        )  # fmt: skip
+
+    _decide(home, entry_id, decide, build=build, as_json=as_json)
+
+
+@review_app.command("comment")
+def add_comment(
+    entry_id: EntryArgument,
+    text: Annotated[str, typer.Argument(help="The remark.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Add a remark to an entry; changes nothing else."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import review  # noqa: PLC0415
+
+        return review.comment(ledger, entry.entry_id, actor=parse_actor(actor), text=text)
+
+    _decide(home, entry_id, decide, build=False, as_json=as_json)
+
+
+def _decide(home: Path, entry_id: str, decide: Decide, *, build: bool, as_json: bool) -> None:
+    """Run one decision and, where an adapter is concerned, bring the memory in line."""
+    from governance.commands.describe import receipt_data  # noqa: PLC0415
+    from governance.memory_target import rebuild  # noqa: PLC0415
+
+    with open_ledger(home, write=True) as ledger:
+        seen = ledger.state.entry(entry_id)
+        receipt = decide(ledger, seen)
+        scopes = _concerned(ledger, receipt, seen.scope)
+        rebuilt = rebuild(ledger, scopes if build else (), progress)
+        entry = ledger.state.entries[seen.entry_id]
+        head = ledger.head.seq
+    if as_json:
+        print_json({
+            "entry_id": entry.entry_id, "status": entry.status, "head": head,
+            "receipt": receipt_data(receipt),
+            "adapters": [
+                {"shard": one.shard_id, "digest": one.digest, "reused": one.reused}
+                for one in rebuilt.settled
+            ],
+        })  # fmt: skip
+    else:
+        typer.echo(f"{entry.entry_id} is {entry.status} (version {receipt.last_seq})")
+        for one in rebuilt.settled:
+            how = "found in the store" if one.reused else "built"
+            typer.echo(f"shard {one.shard_id}: {(one.digest or 'no adapter')[:12]} {how}")
+    rebuilt.raise_error()
+
+
+def _concerned(ledger: Ledger, receipt: Receipt, scope: Scope) -> list[Scope]:
+    """The scopes whose adapters the decision makes out of date."""
+    types = {"adapter.withdrawn", "entry.approved"}
+    for event in ledger.events(receipt.first_seq, receipt.last_seq, types=types):
+        entry = ledger.state.entries.get(event.header.subject.partition(":")[2])
+        if event.header.type == "adapter.withdrawn" or (entry and entry.channel == "parametric"):
+            return [scope]
+    return []
+
+
+def _waiting(ledger: Ledger, reader: Scope | None) -> list[EntryState]:
+    if reader is not None:
+        return ledger.state.queue(reader)
+    agents = {
+        (entry.scope.tenant, entry.scope.agent): entry.scope.model_copy(update={"user": ""})
+        for entry in ledger.state.entries.values()
+    }
+    queues = (entry for scope in agents.values() for entry in ledger.state.queue(scope))
+    return sorted(queues, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))
+
+
+def _failed(entry: EntryState) -> str:
+    return ", ".join(result.verifier for result in entry.results if result.outcome != "pass")

@@ -1,0 +1,327 @@
+"""Deciding on entries: the policy's decisions and a person's, each one append.
+
+1. ``submit``: proposal, verification and the policy's decision stand or fall together.
+2. An approval in the external channel takes effect at once; a card becomes active only
+   inside a certified adapter (``MemoryTarget.settle``).
+3. What an approved entry ``replaces`` is superseded in the same append, with whatever was
+   derived from it about the same attribute; adapters that hold it leave service.
+4. Only people decide here, with a reason from a closed list, on the version and content
+   they have seen. Author ≠ reviewer, roles and transitions hold in the ledger and below,
+   whatever the caller does.
+5. A value that was rejected or revoked meanwhile cannot be approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from governance.authority import REASONS, Command, require_reason, require_role
+from governance.decisions import Subject, approval_drafts, policy_drafts, verified_payload
+from governance.errors import ReviewError
+from governance.events import (
+    Actor,
+    EntryApproved,
+    EntryProposed,
+    EntryQuarantined,
+    EntryRejected,
+    EntryVerified,
+    PolicyActivated,
+    ReviewAssigned,
+    ReviewCommented,
+    Scope,
+    VerifierResult,
+    channel_of,
+)
+from governance.ledger import EventDraft, Ledger, Receipt
+from governance.lineage import PENDING, withdrawal_drafts
+from governance.policy import Decision, Outcome, Policy, PolicyInput, outcomes_of
+from governance.state import EntryState, State
+from governance.tombstone import tombstone_of
+from governance.verification import verify_proposal
+from governance.verifiers import STANDARD, Verification, VerificationContext, Verifier
+
+_OUTCOMES: Final[dict[type, Outcome]] = {
+    EntryApproved: "allow", ReviewAssigned: "review", EntryQuarantined: "quarantine",
+    EntryRejected: "deny",
+}  # fmt: skip
+VERIFIERS: Final = Actor(kind="system", id="verifiers")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a proposal. Of a repeat (``receipt.repeated``): what was recorded then."""
+
+    entry_id: str
+    decision: Decision
+    verification: Verification
+    receipt: Receipt
+
+
+# --- the policy decides ----------------------------------------------------------------
+
+
+def submit(
+    ledger: Ledger,
+    proposal: EntryProposed,
+    *,
+    actor: Actor,
+    scope: Scope,
+    policy: Policy,
+    episode: str | None = None,
+    data_subject: str = "",
+    known: str = "",
+    verifiers: Sequence[Verifier] = STANDARD,
+) -> Submitted:
+    """Propose, verify and let the policy decide, in one append.
+
+    Args:
+        ledger: Where it is recorded.
+        proposal: The entry; its id should be derived from scope, evidence and content.
+        actor: Who proposes it: a model, an importer or a named person.
+        scope: From the authenticated principal.
+        policy: Decides; its digest goes into the decision's header.
+        episode: The transcript or run it was learned in.
+        data_subject: Whose key encrypts it.
+        known: What the write path knows about the evidence (its registered subject).
+        verifiers: A verifier that is left out counts as missing.
+
+    Raises:
+        LedgerError: the proposal may not follow the present state.
+
+    Side effects: appends ``entry.proposed``, ``entry.verified`` and the decision.
+    """
+    key = f"submit:{proposal.entry_id}:{proposal.version}"
+    earlier = ledger.receipt(key)
+    if earlier is not None:
+        return _recorded(ledger, proposal, replace(earlier, repeated=True))
+    context, verification = verify_proposal(
+        ledger, proposal, actor, scope, known=known, verifiers=verifiers
+    )
+    decision = policy.decide(_facts(ledger.state, context, verification, proposal))
+    subject = Subject.proposed(proposal, scope)
+    drafts = [
+        EventDraft(proposal, actor, scope, episode=episode, data_subject=data_subject),
+        EventDraft(verified_payload(subject, verification), VERIFIERS, scope, episode=episode),
+        *policy_drafts(ledger.state, subject, decision, episode),
+    ]
+    receipt = ledger.append(drafts, key=key)
+    return Submitted(proposal.entry_id, decision, verification, receipt)
+
+
+def reconsider(
+    ledger: Ledger,
+    entry_id: str,
+    *,
+    policy: Policy,
+    known: str = "",
+    verifiers: Sequence[Verifier] = STANDARD,
+) -> Submitted:
+    """Verify an undecided entry again and let ``policy`` decide on it, in one append.
+
+    Raises:
+        IllegalTransitionError: it is neither proposed nor verified.
+    """
+    entry = ledger.state.entry(entry_id)
+    proposal = EntryProposed(
+        entry_id=entry.entry_id, version=entry.version, body=entry.body,
+        spans=list(entry.spans), origin=entry.origin, derived_from=list(entry.derived_from),
+        replaces=entry.replaces,
+    )  # fmt: skip
+    context, verification = verify_proposal(
+        ledger, proposal, entry.author, entry.scope, known=known, verifiers=verifiers
+    )
+    decision = policy.decide(_facts(ledger.state, context, verification, proposal))
+    subject = Subject.of(entry)
+    drafts = [
+        EventDraft(verified_payload(subject, verification), VERIFIERS, entry.scope),
+        *policy_drafts(ledger.state, subject, decision, entry.episode),
+    ]
+    return Submitted(entry.entry_id, decision, verification, ledger.append(drafts))
+
+
+def activate_policy(ledger: Ledger, policy: Policy, actor: Actor) -> bool:
+    """Record that ``policy`` decides from here on; False when it did already.
+
+    Side effects: appends ``policy.activated`` with the whole text.
+    """
+    require_role(ledger.state, actor, "officer", "admin")
+    state = ledger.state
+    if state.active_policy == policy.name and state.policies.get(policy.name) == policy.digest:
+        return False
+    payload = PolicyActivated(name=policy.name, digest=policy.digest, text=policy.text)
+    ledger.append([EventDraft(payload, actor)])
+    return True
+
+
+# --- a person decides ------------------------------------------------------------------
+
+
+def approve(
+    ledger: Ledger,
+    entry_id: str,
+    *,
+    actor: Actor,
+    reason_code: str,
+    comment: str = "",
+    expected_version: int,
+    expected_digest: str,
+) -> Receipt:
+    """Let an entry act.
+
+    Raises:
+        SelfReviewError: the actor wrote it.
+        IllegalTransitionError: it does not wait for a decision.
+        AppendConflictError: it is not the version or content the reviewer saw.
+        ReviewError: unknown reason, or the value was refused meanwhile.
+        NotAuthorisedError: the actor is no person or no reviewer.
+    """
+    entry = _reviewed(ledger.state, entry_id, actor, "approve", reason_code)
+    _refuse_tombstoned(ledger, entry)
+    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+    payload = subject.decided(EntryApproved, reason_code, comment)
+    return ledger.append(approval_drafts(ledger.state, subject, payload, actor))
+
+
+def reject(
+    ledger: Ledger,
+    entry_id: str,
+    *,
+    actor: Actor,
+    reason_code: str,
+    comment: str = "",
+    expected_version: int,
+    expected_digest: str,
+    tombstone: bool = True,
+) -> Receipt:
+    """Refuse an entry and, with ``tombstone``, its value for good.
+
+    Whatever was derived from it and is still undecided is rejected with it. What was
+    derived from it and is in force must be revoked (``governance.revocation``).
+
+    Raises:
+        As :func:`approve`.
+    """
+    state = ledger.state
+    entry = _reviewed(state, entry_id, actor, "reject", reason_code)
+    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+    key = tombstone_of(ledger.keyed, entry.scope, entry.body)
+    own = subject.decided(EntryRejected, reason_code, comment, tombstone=key if tombstone else None)
+    drafts = [EventDraft(own, actor, entry.scope)]
+    for child in state.derivatives(entry.entry_id):
+        if child.status in PENDING:
+            same = tombstone and tombstone_of(ledger.keyed, child.scope, child.body) == key
+            payload = Subject.of(child).decided(
+                EntryRejected,
+                reason_code,
+                f"derived from {entry.entry_id}",
+                tombstone=key if same else None,
+            )
+            drafts.append(EventDraft(payload, actor, child.scope))
+    # An approved card that was not absorbed is held by its adapter all the same.
+    drafts += withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
+    return ledger.append(drafts)
+
+
+def quarantine(
+    ledger: Ledger,
+    entry_id: str,
+    *,
+    actor: Actor,
+    reason_code: str,
+    comment: str = "",
+    expected_version: int,
+    expected_digest: str,
+) -> Receipt:
+    """Set an entry apart; if it was active it stops acting at once, adapters included.
+
+    Raises:
+        As :func:`approve`.
+    """
+    state = ledger.state
+    entry = _reviewed(state, entry_id, actor, "quarantine", reason_code)
+    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+    payload = subject.decided(EntryQuarantined, reason_code, comment)
+    drafts = [EventDraft(payload, actor, entry.scope)]
+    drafts += withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
+    return ledger.append(drafts)
+
+
+def comment(ledger: Ledger, entry_id: str, *, actor: Actor, text: str) -> Receipt:
+    """Add a remark.
+
+    Raises:
+        ReviewError: the text is blank.
+    """
+    entry = ledger.state.entry(entry_id)
+    if not text.strip():
+        raise ReviewError("a comment needs text")
+    payload = ReviewCommented(entry_id=entry.entry_id, version=entry.version, comment=text)
+    return ledger.append([EventDraft(payload, actor, entry.scope)])
+
+
+def _facts(
+    state: State,
+    context: VerificationContext,
+    verification: Verification,
+    proposal: EntryProposed,
+) -> PolicyInput:
+    return PolicyInput(
+        kind=context.body.kind,
+        channel=channel_of(context.body),
+        scope=context.scope,
+        actor_kind=context.author.kind,
+        actor_id=context.author.id,
+        trust=context.trust,
+        risk_ppm=verification.risk_ppm,
+        checks=outcomes_of(verification.results),
+        spans=len(context.citations),
+        parents=len(proposal.derived_from),
+        active=len(context.neighbours),
+        pending=len(state.queue(context.scope)),
+        replaces=proposal.replaces is not None,
+    )
+
+
+def _recorded(ledger: Ledger, proposal: EntryProposed, receipt: Receipt) -> Submitted:
+    """What a proposal led to the first time; nothing is judged again."""
+    results: tuple[VerifierResult, ...] = ()
+    risk_ppm = 0
+    outcome: Outcome = "deny"
+    rule_id = message = policy = digest = ""
+    for event in ledger.events(receipt.first_seq, receipt.last_seq):
+        payload, header = event.payload, event.header
+        if isinstance(payload, EntryVerified):
+            results, risk_ppm = tuple(payload.results), payload.risk_ppm
+        elif type(payload) in _OUTCOMES and header.subject == proposal.subject_id():
+            outcome = _OUTCOMES[type(payload)]
+            rule_id = getattr(payload, "rule_id", "")
+            message = getattr(payload, "comment", "") or getattr(payload, "message", "")
+            policy, digest = header.actor.id, header.policy_digest or ""
+    decision = Decision(outcome, rule_id, message, "low", "", policy, digest)
+    return Submitted(proposal.entry_id, decision, Verification(results, risk_ppm), receipt)
+
+
+def _reviewed(
+    state: State, entry_id: str, actor: Actor, command: Command, reason_code: str
+) -> EntryState:
+    require_role(state, actor, "reviewer")
+    require_reason(command, reason_code)
+    return state.entry(entry_id)
+
+
+def _refuse_tombstoned(ledger: Ledger, entry: EntryState) -> None:
+    key = tombstone_of(ledger.keyed, entry.scope, entry.body)
+    earlier = ledger.state.tombstones(entry.scope).get(key)
+    if earlier is not None and earlier != entry.entry_id:
+        raise ReviewError(
+            f"the value of {entry.entry_id} was rejected or revoked as {earlier}",
+            hint=f"palimpsest show {earlier} tells why; a rollback can bring it back",
+        )
+
+
+__all__ = [
+    "REASONS", "Submitted", "activate_policy", "approve", "comment", "quarantine",
+    "reconsider", "reject", "submit",
+]  # fmt: skip

@@ -1,0 +1,27 @@
+"""Is the same thing already known in this channel?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from governance.events import VerifierResult
+from governance.verifiers.protocol import VerificationContext, failed, passed
+
+
+class Duplicate:
+    """Same kind, topic, attribute and value as an entry in force."""
+
+    name: ClassVar[str] = "duplicate"
+    version: ClassVar[int] = 1
+
+    def verify(self, context: VerificationContext) -> VerifierResult:
+        """Fails naming the entry that already says it."""
+        claim = context.claim
+        for peer in context.neighbours.at(claim):
+            if (
+                peer.entry_id != context.entry_id
+                and peer.body.kind == context.body.kind
+                and peer.claim.key == claim.key
+            ):
+                return failed(self, f"same as {peer.entry_id}")
+        return passed(self)

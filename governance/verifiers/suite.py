@@ -1,0 +1,97 @@
+"""Runs the verifiers and sums up the risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from governance.errors import PalimpsestError
+from governance.events import CardBody, Trust, VerifierResult
+from governance.verifiers.conflict import Conflict
+from governance.verifiers.duplicate import Duplicate
+from governance.verifiers.grounding import Grounding
+from governance.verifiers.instruction import InstructionLike
+from governance.verifiers.outcome import OutcomeOrigin
+from governance.verifiers.personal import Personal
+from governance.verifiers.protocol import VerificationContext, Verifier
+from governance.verifiers.provenance import Provenance
+from governance.verifiers.restatement import Restatement
+from governance.verifiers.schema import Schema
+from governance.verifiers.sensitive import Sensitive
+from governance.verifiers.tombstoned import Tombstoned
+
+STANDARD: Final[tuple[Verifier, ...]] = (
+    Schema(), Provenance(), Grounding(), Sensitive(), Personal(), InstructionLike(),
+    Duplicate(), Restatement(), Conflict(), Tombstoned(), OutcomeOrigin(),
+)  # fmt: skip
+"""All verifiers, in the order in which reviewers see their results."""
+
+NAMES: Final = tuple(verifier.name for verifier in STANDARD)
+"""What a policy may ask about; a result that is absent counts as ``missing``."""
+
+WEIGHTS_PPM: Final = {
+    "schema": 800_000, "provenance": 300_000, "grounding": 800_000, "sensitive": 900_000,
+    "personal": 100_000, "instruction": 700_000, "duplicate": 100_000, "restatement": 300_000,
+    "conflict": 500_000, "tombstone": 950_000, "outcome": 300_000,
+}  # fmt: skip
+"""How much a failed check adds to the risk. A verifier of another name adds half."""
+
+TRUST_PPM: Final[dict[Trust, int]] = {
+    "trusted": 0, "internal": 50_000, "customer": 200_000, "unknown": 400_000,
+}  # fmt: skip
+PARAMETRIC_PPM: Final = 50_000
+"""Learned weights are harder to read than text."""
+
+_ONE: Final = 1_000_000
+_FAULTS: Final = (
+    PalimpsestError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError,
+    OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What a broken verifier may raise; recorded as ``error``, never taken for a pass."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Every result by itself, and the risk they amount to."""
+
+    results: tuple[VerifierResult, ...]
+    risk_ppm: int
+
+
+def run_verifiers(
+    context: VerificationContext, verifiers: Sequence[Verifier] = STANDARD
+) -> Verification:
+    """Run each verifier; one that raises has outcome ``error``, which is a failure."""
+    results = tuple(_run(verifier, context) for verifier in verifiers)
+    return Verification(results, risk_of(context, results))
+
+
+def risk_of(context: VerificationContext, results: Sequence[VerifierResult]) -> int:
+    """Risk in parts per million: ``1 − Π(1 − wᵢ)``.
+
+    Over the weight of every check that did not pass, the trust level and the channel, so
+    independent doubts add up and none is averaged away. Integer arithmetic: the same on
+    every machine. The number orders the queue and feeds policy thresholds; each result
+    stays visible by itself.
+    """
+    weights = [WEIGHTS_PPM.get(r.verifier, _ONE // 2) for r in results if r.outcome != "pass"]
+    weights.append(TRUST_PPM[context.trust])
+    if isinstance(context.body, CardBody):
+        weights.append(PARAMETRIC_PPM)
+    safe = _ONE
+    for weight in weights:
+        safe = safe * (_ONE - weight) // _ONE
+    return _ONE - safe
+
+
+def _run(verifier: Verifier, context: VerificationContext) -> VerifierResult:
+    try:
+        return verifier.verify(context)
+    except _FAULTS as error:
+        return VerifierResult(
+            verifier=verifier.name,
+            version=verifier.version,
+            outcome="error",
+            detail=f"did not run: {type(error).__name__}",
+        )

@@ -1,0 +1,434 @@
+"""Every row that is persisted, changed, dropped, swapped or invented, in a real home.
+
+Each fault is made with the means of its attacker: SQL on the database file (no key), an
+editor on the checkpoint file, or a copy of an older home. ``verify_home`` must name the
+first bad event, and ``Ledger.open`` must not hand out a ledger that looks whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from governance.errors import (
+    ChainError,
+    CheckpointError,
+    PalimpsestError,
+    SealError,
+    StoreError,
+    VerificationError,
+)
+from governance.events import RoleGranted
+from governance.home import CHECKPOINTS, DATABASE, KEYS
+from governance.ledger import Ledger, verify_home
+from governance.merkle import leaf_hash
+from tests.faults.homes import (
+    EVENTS,
+    build,
+    checkpoint_file,
+    copied,
+    rewrite,
+    sql,
+    unconstrained,
+)
+from tests.governance.drafts import ANN, draft
+
+
+@pytest.fixture(scope="module")
+def whole(fast_root: Path) -> Path:
+    return build(fast_root / "tamper" / "whole")
+
+
+@pytest.fixture
+def victim(whole: Path, fast_path: Path) -> Path:
+    return copied(whole, fast_path / "home")
+
+
+def role(name: str = "late") -> RoleGranted:
+    return RoleGranted(principal=name, role="admin")
+
+
+def problems(home: Path) -> list[str]:
+    return verify_home(home).problems
+
+
+def test_control_the_untouched_copy_holds(victim: Path) -> None:
+    report = verify_home(victim)
+    assert report.ok
+    assert (report.events, report.payloads) == (EVENTS, EVENTS)
+    with Ledger.open(victim) as ledger:
+        assert ledger.head.seq == EVENTS
+
+
+# --- SQL on the database -----------------------------------------------------------------
+
+# What is done, and how the first problem that `verify` reports begins.
+EDITS: dict[str, tuple[list[str], str]] = {
+    "column event_id": (["UPDATE event SET event_id = 'x' WHERE seq = 7"], "event 7:"),
+    "column type": (["UPDATE event SET type = 'ledger.thawed' WHERE seq = 7"], "event 7:"),
+    "column recorded_at_us": (["UPDATE event SET recorded_at_us = 1 WHERE seq = 7"], "event 7:"),
+    "column subject": (["UPDATE event SET subject = 'entry:e1' WHERE seq = 7"], "event 7:"),
+    "column leaf": (
+        ["UPDATE event SET leaf = (SELECT leaf FROM event WHERE seq = 8) WHERE seq = 7"],
+        "event 7:",
+    ),
+    "a header byte": (
+        [("UPDATE event SET header = replace(header::VARCHAR, 'agent', 'human')::BLOB"
+         " WHERE seq = 2")],
+        "event 2:",
+    ),
+    "a header emptied": (["UPDATE event SET header = ''::BLOB WHERE seq = 7"], "event 7:"),
+    "a row deleted": (["DELETE FROM event WHERE seq = 7"], "event 7 is missing"),
+    "a row and its payload deleted": (
+        ["DELETE FROM event WHERE seq = 7", "DELETE FROM sealed WHERE seq = 7"],
+        "event 7 is missing",
+    ),
+    "a row deleted and the gap closed": (
+        unconstrained(
+            "event", "DELETE FROM event WHERE seq = 7",
+            "UPDATE event SET seq = seq - 1 WHERE seq > 7",
+        ),
+        "event 7:",
+    ),
+    "two rows swapped": (
+        unconstrained(
+            "event",
+            "UPDATE event SET seq = CASE seq WHEN 7 THEN 8 ELSE 7 END WHERE seq IN (7, 8)",
+        ),
+        "event 7:",
+    ),
+    "a row twice": (
+        unconstrained("event", "INSERT INTO event SELECT * FROM event WHERE seq = 7"),
+        "event 8 is missing or out of order: found event 7",
+    ),
+    "a row before the first": (
+        [("INSERT INTO event SELECT 0, 'x', type, recorded_at_us, subject, header, leaf"
+         " FROM event WHERE seq = 7")],
+        "event 1 is missing or out of order: found event 0",
+    ),
+    "a row far below": (
+        [("INSERT INTO event SELECT -9000000000, 'x', type, recorded_at_us, subject, header, leaf"
+         " FROM event WHERE seq = 7")],
+        "event 1 is missing or out of order: found event -9000000000",
+    ),
+    "a row far beyond": (
+        [("INSERT INTO event SELECT 9000000000000, 'x', type, recorded_at_us, subject, header, leaf"
+         " FROM event WHERE seq = 7")],
+        f"event {EVENTS + 1} is missing or out of order: found event 9000000000000",
+    ),
+    "the last row moved beyond": (
+        [f"UPDATE event SET seq = {EVENTS + 50} WHERE seq = {EVENTS}"],
+        f"event {EVENTS} is missing or out of order: found event {EVENTS + 50}",
+    ),
+    "a sealed payload byte": (
+        [("UPDATE sealed SET box = (SELECT unhex(hex(box)[:-3] || 'ff') FROM sealed WHERE seq = 7)"
+         " WHERE seq = 7")],
+        "event 7:",
+    ),
+    "a sealed payload cut": (
+        ["UPDATE sealed SET box = unhex(hex(box)[:20]) WHERE seq = 7"], "event 7:",
+    ),
+    "a sealed payload deleted": (["DELETE FROM sealed WHERE seq = 7"], "event 7:"),
+    "payloads of one subject swapped": (
+        unconstrained(
+            "sealed",
+            "UPDATE sealed SET seq = CASE seq WHEN 3 THEN 4 ELSE 3 END WHERE seq IN (3, 4)",
+        ),
+        "event 3:",
+    ),
+    "a payload twice": (
+        unconstrained("sealed", "INSERT INTO sealed SELECT * FROM sealed WHERE seq = 7"),
+        "event 8 is missing or out of order: found event 7",
+    ),
+    "all payloads deleted": (["DELETE FROM sealed"], "event 1:"),
+    "a tile byte": (
+        ["UPDATE tile SET hashes = unhex(hex(hashes)[:-3] || '00')"], "tile 0 of level 0",
+    ),
+    "a tile deleted": (["DELETE FROM tile"], "tile 0 of level 0 is missing"),
+    "a tile too many": (
+        ["INSERT INTO tile SELECT 1, 0, hashes FROM tile"], "tile 0 of level 1",
+    ),
+    "the tail": ([f"DELETE FROM event WHERE seq > {EVENTS - 3}"], "the log ends at event 297"),
+    "the tail with payloads and tiles": (
+        ["DELETE FROM event WHERE seq > 200", "DELETE FROM sealed WHERE seq > 200",
+         "DELETE FROM tile"],
+        "the log ends at event 200",
+    ),
+    "everything": (
+        ["DELETE FROM event", "DELETE FROM sealed", "DELETE FROM tile"],
+        "the log ends at event 0",
+    ),
+}  # fmt: skip
+
+
+NOT_USED_TO_OPEN = {"a tile too many"}
+"""What no answer of the ledger depends on."""
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_of_the_database_is_named_and_never_opened(victim: Path, name: str) -> None:
+    statements, begins = EDITS[name]
+    sql(victim, *statements)
+    found = problems(victim)
+    assert found, "the edit went unnoticed"
+    assert found[0].startswith(begins), found
+    if name in NOT_USED_TO_OPEN:
+        with Ledger.open(victim) as ledger:
+            assert ledger.head.seq == EVENTS
+        return
+    with pytest.raises((VerificationError, SealError, StoreError)) as caught:
+        Ledger.open(victim)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seq", [1, 150, 256, 257, EVENTS])
+def test_an_attacker_who_recomputes_leaf_and_tree_without_the_key_is_caught(
+    victim: Path, seq: int
+) -> None:
+    rewrite(victim, seq, lambda header: header.replace(b'"format":1', b'"format":0'))
+    found = problems(victim)
+    assert found[0].startswith(f"event {seq}:"), found  # its payload is sealed to another header
+    assert any("root differs" in problem for problem in found)
+    with pytest.raises((ChainError, SealError)):
+        Ledger.open(victim)
+
+
+def test_a_header_of_no_known_shape_is_named(victim: Path) -> None:
+    rewrite(victim, 150, lambda header: header.replace(b'"kind":"human"', b'"kind":"robot"'))
+    assert problems(victim)[0].startswith("event 150:")
+    with pytest.raises(ChainError, match="event 150: unreadable header"):
+        Ledger.open(victim)
+
+
+def test_an_attacker_who_also_removes_the_payload_is_caught_by_the_root(victim: Path) -> None:
+    rewrite(victim, 150, lambda header: header.replace(b'"kind":"human"', b'"kind":"agent"'))
+    sql(victim, "DELETE FROM sealed WHERE seq = 150")
+    assert any("root differs" in problem for problem in problems(victim))
+    with pytest.raises((ChainError, SealError)):
+        Ledger.open(victim)
+
+
+def forged_row(home: Path, seq: int, like: int) -> tuple[Any, ...]:
+    """A new event ``seq`` whose header is that of event ``like``, renumbered."""
+    with duckdb.connect(str(home / DATABASE)) as connection:
+        [(header, kind, when, subject)] = connection.execute(
+            "SELECT header, type, recorded_at_us, subject FROM event WHERE seq = ?", [like]
+        ).fetchall()
+    text = bytes(header).replace(b'"seq":%d' % like, b'"seq":%d' % seq)
+    old = text[text.index(b'"event_id":"') + 12 :][:36]
+    text = text.replace(old, b"f" + old[1:])
+    return (seq, (b"f" + old[1:]).decode(), kind, when, subject, text, leaf_hash(text))
+
+
+@pytest.mark.parametrize("box", ["none", "copied", "of an unknown subject"])
+def test_a_forged_tail_is_not_signed_on_the_next_open(victim: Path, box: str) -> None:
+    """The tail after the last checkpoint is signed when a crash left it there, so it must be
+    the ledger's own: whoever only has the database cannot seal a payload."""
+    row = forged_row(victim, EVENTS + 1, like=EVENTS)
+    with duckdb.connect(str(victim / DATABASE)) as connection:
+        if box == "of an unknown subject":
+            text = bytes(row[5]).replace(str(row[4]).encode(), b"principal:mallory")
+            row = (*row[:4], "principal:mallory", text, leaf_hash(text))
+        connection.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        if box == "copied":
+            connection.execute(
+                f"INSERT INTO sealed SELECT {EVENTS + 1}, box FROM sealed WHERE seq = {EVENTS}"
+            )
+    found = problems(victim)
+    assert found
+    assert found[0].startswith(f"event {EVENTS + 1}:")
+    notes_before = checkpoint_file(victim).read_bytes()
+    with pytest.raises((ChainError, SealError)):
+        Ledger.open(victim)
+    assert checkpoint_file(victim).read_bytes() == notes_before, "the forgery was signed"
+
+
+def committed_but_unsigned(home: Path) -> None:
+    """What a crash between commit and checkpoint leaves."""
+    kept = checkpoint_file(home).read_bytes()
+    with Ledger.open(home) as ledger:
+        ledger.append([draft(role(), ANN)])
+    checkpoint_file(home).write_bytes(kept)
+
+
+def test_an_honest_tail_is_recovered_an_altered_one_is_not(victim: Path, fast_path: Path) -> None:
+    committed_but_unsigned(victim)
+    altered = copied(victim, fast_path / "altered")
+    rewrite(altered, EVENTS + 1, lambda header: header.replace(b'"id":"ann"', b'"id":"bob"'))
+    assert problems(altered)[0].startswith(f"event {EVENTS + 1}:")
+    with pytest.raises(SealError):
+        Ledger.open(altered)
+
+    report = verify_home(victim)
+    assert report.ok
+    assert report.unsigned == 1
+    with Ledger.open(victim) as ledger:
+        assert ledger.head.seq == EVENTS + 2
+        assert ledger.event(EVENTS + 1).payload == role()
+        assert ledger.event(EVENTS + 2).header.type == "ledger.recovered"
+        assert ledger.verify().ok
+
+
+# --- the checkpoint file -----------------------------------------------------------------
+
+
+def note_edit(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def apply(home: Path) -> None:
+        file = checkpoint_file(home)
+        before = file.read_bytes()
+        after = change(before)
+        assert after != before
+        file.write_bytes(after)
+
+    return apply
+
+
+def last_note(data: bytes) -> bytes:
+    parts = data.split(b"\n\n")
+    return parts[-3] + b"\n\n" + parts[-2] + b"\n\n"
+
+
+NOTES: dict[str, Callable[[bytes], bytes]] = {
+    "size raised": lambda data: data.replace(b"\n300\n", b"\n301\n"),
+    "root changed": lambda data: data.replace(b"\n300\n", b"\n300\nA"),
+    "signature changed": lambda data: data[:-10] + b"A" + data[-9:],
+    "signature stripped": lambda data: data[: data.rindex("— ".encode())] + b"\n\n",
+    "an older note again": lambda data: data + data[: data.index(b"\n\n", 5)],
+    "origin changed": lambda data: (
+        data[: -len(last_note(data))] + last_note(data).replace(b"palimpsest/", b"palimpsest/0")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(NOTES) - {"an older note again"}))
+def test_a_changed_last_note_stops_everything(victim: Path, name: str) -> None:
+    note_edit(NOTES[name])(victim)
+    assert any("checkpoint" in problem for problem in problems(victim))
+    with pytest.raises(CheckpointError):
+        Ledger.open(victim)
+
+
+def test_a_changed_earlier_note_is_named_by_verify(victim: Path) -> None:
+    note_edit(lambda data: data.replace(b"\n12\n", b"\n13\n"))(victim)
+    assert problems(victim)[0].startswith("checkpoint ")
+    assert "forged" in problems(victim)[0]
+
+
+def test_a_note_of_our_own_key_about_another_history_is_a_fork(victim: Path, whole: Path) -> None:
+    """Somebody took the keys, too: the two signed roots disagree, whatever the database says."""
+    twin = copied(whole, victim.parent / "twin")
+    for home, name in ((victim, "left"), (twin, "right")):
+        with Ledger.open(home) as ledger:
+            ledger.append([draft(role(name), ANN)])
+    assert not problems(victim)
+    checkpoint_file(victim).write_bytes(
+        checkpoint_file(victim).read_bytes() + last_note(checkpoint_file(twin).read_bytes())
+    )
+    assert "two different roots were signed" in problems(victim)[0]
+    with pytest.raises(ChainError):
+        Ledger.open(victim)
+
+
+def test_the_checkpoint_file_cut_at_every_byte_of_its_last_notes(victim: Path) -> None:
+    """A cut file is an earlier truth or no truth, and the events are never thrown away."""
+    file = checkpoint_file(victim)
+    data = file.read_bytes()
+    ends = [at for at in range(len(data) + 1) if data[:at].endswith(b"\n\n")]
+    before = ends[-3]
+    unsigned = EVENTS - 15  # the last append was one large batch
+    for cut in range(before, len(data), 31):
+        file.write_bytes(data[:cut])
+        report = verify_home(victim)
+        assert report.ok, (cut, report.problems)
+        assert report.unsigned == unsigned, cut
+    # Opening signs the tail again and says so.
+    file.write_bytes(data[: before + 3])
+    with Ledger.open(victim) as ledger:
+        assert ledger.event(EVENTS + 1).header.type == "ledger.recovered"
+        assert ledger.verify().ok
+
+
+@pytest.mark.parametrize("part", [CHECKPOINTS, DATABASE, KEYS])
+def test_a_deleted_part_is_missed(victim: Path, part: str) -> None:
+    path = victim / part
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(StoreError, match=r"half a home|no palimpsest home"):
+        Ledger.open(victim)
+    if part == CHECKPOINTS:
+        assert "no valid signed checkpoint" in problems(victim)[0]
+    else:
+        with pytest.raises(StoreError):
+            verify_home(victim)
+
+
+# --- older copies ------------------------------------------------------------------------
+
+
+def test_an_old_database_put_back_is_behind(victim: Path, fast_path: Path) -> None:
+    shutil.copy(victim / DATABASE, fast_path / "old")
+    with Ledger.open(victim) as ledger:
+        ledger.append([draft(role("one"), ANN)])
+        ledger.append([draft(role("two"), ANN)])
+    shutil.copy(victim / DATABASE, fast_path / "new")
+    shutil.copy(fast_path / "old", victim / DATABASE)
+    assert "2 acknowledged event(s) are missing" in problems(victim)[-1]
+    with pytest.raises(CheckpointError, match=f"ends at event {EVENTS}, behind") as caught:
+        Ledger.open(victim)
+    assert "restore the newest" in caught.value.hint
+    with pytest.raises(CheckpointError):
+        Ledger.open(victim, create=True)
+    shutil.copy(fast_path / "new", victim / DATABASE)
+    with Ledger.open(victim) as ledger:
+        assert ledger.head.seq == EVENTS + 2
+
+
+def test_an_old_keystore_put_back_is_named(victim: Path, fast_path: Path) -> None:
+    """Events sealed under keys that the old copy lacks cannot be read, and are named."""
+    shutil.copy(victim / KEYS, fast_path / "old")
+    with Ledger.open(victim) as ledger:
+        ledger.append([draft(role("somebody new"), ANN)])
+    shutil.copy(victim / KEYS, fast_path / "new")
+    shutil.copy(fast_path / "old", victim / KEYS)
+    assert problems(victim)[0].startswith(f"event {EVENTS + 1}: its key is gone")
+    with pytest.raises(SealError, match="key is gone"):
+        Ledger.open(victim)
+    shutil.copy(fast_path / "new", victim / KEYS)
+    Ledger.open(victim).close()
+
+
+# --- random damage -----------------------------------------------------------------------
+
+
+def test_flipped_bits_in_any_file_are_never_silent(victim: Path) -> None:
+    """A bit every few kilobytes of database, keystore and checkpoints: refused or reported,
+    or it lay in space that holds nothing, and then everything reads as before."""
+    with Ledger.open(victim, read_only=True) as ledger:
+        head, state = ledger.head, ledger.state
+    harmless = noticed = 0
+    files = [victim / DATABASE, victim / KEYS, checkpoint_file(victim)]
+    for file in files:
+        data = file.read_bytes()
+        step = max(len(data) // 10, 1)
+        for position in range(step // 2, len(data), step):
+            changed = bytearray(data)
+            changed[position] ^= 1 << position % 8
+            file.write_bytes(changed)
+            try:
+                report = verify_home(victim)
+                with Ledger.open(victim, read_only=True) as ledger:
+                    same = ledger.head == head and ledger.state == state
+            except PalimpsestError:
+                noticed += 1
+                continue
+            assert same or not report.ok, (file.name, position)
+            noticed += not report.ok
+            harmless += report.ok
+        file.write_bytes(data)
+    assert noticed > 8
+    assert verify_home(victim).ok
+    assert harmless < 20
