@@ -1,0 +1,1 @@
+"""The agent: models, both memory channels, and the program that drives them."""

@@ -1,0 +1,1 @@
+"""The parametric channel: adapters as build products, certified, routed, taken back."""

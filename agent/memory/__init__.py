@@ -1,0 +1,1 @@
+"""The external channel: entries kept as text, indexed, recalled into prompts."""
