@@ -1,0 +1,1 @@
+"""Widgets and pieces of page that views share."""
