@@ -20,7 +20,8 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 class LogRow:
     """One event as it lies in a store: the hashed header, its leaf, and unhashed copies.
 
-    ``sealed`` is the encrypted payload, ``None`` once it was erased.
+    ``sealed`` is the encrypted payload, ``None`` once it was erased; ``command`` is the
+    keyed digest of the idempotency key, ``None`` without one.
     """
 
     seq: int
@@ -31,6 +32,7 @@ class LogRow:
     header: bytes
     leaf: bytes
     sealed: bytes | None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
