@@ -1,19 +1,21 @@
 """From drafts to rows: steps 1 to 3 of an append, which write nothing but keys.
 
-The numbers are those of ``ledger``'s docstring.
+The numbers are those of ``log``'s docstring.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from governance import canonical
 from governance.events import FORMAT, Actor, Header, Payload, Scope
+from governance.keystore import Keystore
 from governance.merkle import LogRow, Tile, Tree, leaf_hash
-from governance.sealing import Commitment, Keystore, commit, seal
+from governance.sealing import Commitment, commit, seal
 from governance.state import State
+from governance.store import Mention
 from governance.transitions import check
 
 _DEFAULT_SCOPE = Scope()
@@ -34,13 +36,23 @@ class EventDraft:
 
 @dataclass(frozen=True)
 class Batch:
-    """One append on its way: what to write, and where tree and state will stand after it."""
+    """Appends on their way: what to write, and where tree and state will stand after it."""
 
-    headers: list[Header]
-    rows: list[LogRow]
-    tiles: list[Tile]
     tree: Tree
     state: State
+    rows: list[LogRow] = field(default_factory=list)
+    tiles: list[Tile] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+
+    def joined(self, later: Batch) -> Batch:
+        """This batch and one that was composed on top of it, as one."""
+        return Batch(
+            later.tree,
+            later.state,
+            self.rows + later.rows,
+            self.tiles + later.tiles,
+            self.mentions + later.mentions,
+        )
 
 
 def compose(
@@ -60,7 +72,7 @@ def compose(
         LedgerError, ReviewError, PolicyError: a draft may not follow the present state.
         StoreError: the keys could not be made durable.
 
-    Side effects: makes keys for new subjects.
+    Side effects: makes event secrets and keys for new data subjects.
     """
     state = state.fork()
     payloads = [canonical.encode(draft.payload.model_dump(mode="json")) for draft in drafts]
@@ -71,16 +83,23 @@ def compose(
         header = _header(draft, state.seq + 1, now_us, command, commitment.digest)
         state.apply(header, draft.payload)
         headers.append(header)
-    keys.ensure([(draft.payload.subject_id(), draft.data_subject) for draft in drafts])  # step 2
-    batch = Batch(headers, [], [], tree.copy(), state)
-    for header, payload, commitment in zip(headers, payloads, commitments, strict=True):
-        key = keys.subject_key(header.subject)  # step 3
-        assert key is not None
-        row = _row(header, payload, commitment, key)
-        batch.tiles.extend(batch.tree.append(row.leaf))
+    keys.prepare(tree.size + 1, state.seq, {draft.data_subject for draft in drafts})  # step 2
+    batch = Batch(tree.copy(), state)
+    for header, draft, payload, commitment in zip(
+        headers, drafts, payloads, commitments, strict=True
+    ):
+        row = _row(header, payload, commitment, keys, keys.holder(draft.data_subject))  # step 3
         batch.rows.append(row)
+        batch.mentions.extend(mentions_of(header, draft.payload))
+    batch.tiles.extend(batch.tree.extend(row.leaf for row in batch.rows))
     assert batch.tree.size == state.seq
     return batch
+
+
+def mentions_of(header: Header, payload: Payload | None) -> list[Mention]:
+    """The projection of one event that a store keeps to find histories."""
+    named = dict.fromkeys(payload.mentions()) if payload is not None else ()
+    return [Mention(header.seq, header.type, subject) for subject in named]
 
 
 def new_event_id(now_us: int) -> str:
@@ -113,11 +132,15 @@ def _header(
     )
 
 
-def _row(header: Header, payload: bytes, commitment: Commitment, key: bytes) -> LogRow:
+def _row(
+    header: Header, payload: bytes, commitment: Commitment, keys: Keystore, holder: bytes
+) -> LogRow:
     data = header.canonical()
     leaf = leaf_hash(data)
-    box = seal(payload, commitment, key=key, event_id=header.event_id, leaf=leaf)
+    key = keys.event_key(header.seq, holder, header.event_id)
+    assert key is not None
+    box = seal(payload, commitment, key=key, holder=holder, leaf=leaf)
     return LogRow(
         header.seq, header.event_id, header.type, header.recorded_at_us, header.subject,
-        data, leaf, box,
+        data, leaf, box, header.command,
     )  # fmt: skip

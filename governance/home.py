@@ -17,7 +17,7 @@ from governance.checkpoint import CheckpointLog, sync_folder
 from governance.errors import StoreError
 from governance.events import FORMAT
 from governance.merkle import Tree
-from governance.sealing import Keystore
+from governance.keystore import Keystore
 from governance.store import DuckStore
 
 DATABASE = "ledger.duckdb"
@@ -97,11 +97,6 @@ def open_files(home: Path, *, read_only: bool) -> HomeFiles:
         raise
 
 
-def origin(keys: Keystore) -> str:
-    """The log's name on its checkpoints."""
-    return f"palimpsest/{keys.home_id}"
-
-
 def _create(home: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging, ready = home / STAGING, home / READY
@@ -127,7 +122,7 @@ def _build(staging: Path) -> None:
     DuckStore(staging / DATABASE, create=True).close()
     keys = Keystore(staging / KEYS, create=True)
     checkpoints = CheckpointLog(staging / CHECKPOINTS)
-    empty = notes.Checkpoint(origin(keys), 0, Tree().root())
+    empty = notes.Checkpoint(keys.origin, 0, Tree().root())
     checkpoints.append(notes.sign(empty, keys.signing_key))
     checkpoints.close()
     config = f'format = {FORMAT}\nhome_id = "{keys.home_id}"\n'

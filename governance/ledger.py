@@ -1,61 +1,37 @@
 """The only door: every change of what agents remember is an event appended here.
 
-One append, numbered as in the code (and in the crash tests):
-
-1. Every draft is checked against the state the earlier drafts of the batch lead to.
-2. Keys for new subjects are made durable.
-3. Payloads are sealed, headers written, leaves hashed, the tree grown.
-4. Events, sealed payloads and tiles commit in one transaction.
-5. A checkpoint over the new root is signed, appended outside the database and synced.
-6. The live state moves on and the append is acknowledged.
-
-Killed before 4: nothing happened. Between 4 and 5: on the next open the tail is checked,
-signed, and ``ledger.recovered`` says so. After 5: the append stands. The same command
-repeated with its idempotency key returns the first receipt.
+``Ledger`` is what everybody uses, whoever owns the files. It stands on a :class:`Log`: an
+``OwnedLog`` (``log``) in the process that owns the home, a ``RemoteLog`` (``client``) in all
+others, which ask the owner. Both give the same answers (``tests/contracts``).
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Protocol, Self
 
-from pydantic import ValidationError
-
-from governance import canonical, notes
-from governance.batch import Batch, EventDraft, compose, new_event_id
-from governance.checkpoint import CheckpointLog
-from governance.errors import (
-    ChainError,
-    CheckpointError,
-    LedgerError,
-    SchemaVersionError,
-    SealError,
-    StoreError,
-)
-from governance.events import (
-    FORMAT,
-    PAYLOADS,
-    Actor,
-    Header,
-    LedgerRecovered,
-    Payload,
-    SourceIngested,
-)
-from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, origin, prepare
-from governance.merkle import LogRow, Tree, leaf_hash
+from governance.batch import EventDraft, new_event_id
+from governance.client import RemoteLog, connected
+from governance.errors import LedgerError, StoreBusyError, StoreError
+from governance.events import Actor, Event, Scope, SourceIngested
+from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
+from governance.keystore import Keystore
+from governance.log import SYSTEM, Head, OwnedLog, Receipt
+from governance.merkle import leaf_hash
+from governance.ownership import Ownership, owner_of
 from governance.ports import Clock
-from governance.sealing import Keystore, unseal
+from governance.projection import Journal, state_of
 from governance.state import State
-from governance.store import LedgerStore, MemoryStore
-from governance.verify import VerificationReport, verify_log
+from governance.store import MemoryStore
+from governance.verify import VerificationReport
 
-SYSTEM = Actor(kind="system", id="palimpsest")
-_EVERYTHING = 2**63 - 1
+PATIENCE_S: Final = 5.0
+"""How long an open waits for a home that another process holds for a moment."""
+EVERYTHING: Final = 2**63 - 1
 
 
 class SystemClock:
@@ -66,57 +42,85 @@ class SystemClock:
         return time.time_ns() // 1000
 
 
-@dataclass(frozen=True)
-class Event:
-    """A logged event; ``payload`` is ``None`` once it was erased."""
+class Log(Journal, Protocol):
+    """What a ledger stands on."""
 
-    header: Header
-    payload: Payload | None
+    @property
+    def head(self) -> Head:
+        """Version and root now."""
+        ...
 
+    @property
+    def state(self) -> State:
+        """The memory now; never changed, only replaced."""
+        ...
 
-@dataclass(frozen=True)
-class Receipt:
-    """What an append did. ``repeated``: it had been done before and was not done again."""
+    @property
+    def origin(self) -> str:
+        """The log's name on its checkpoints."""
+        ...
 
-    first_seq: int
-    last_seq: int
-    event_ids: tuple[str, ...]
-    repeated: bool = False
+    @property
+    def public_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
+        ...
 
+    @property
+    def bounds(self) -> Scope | None:
+        """All that may be read and written through this log; ``None``: everything."""
+        ...
 
-@dataclass(frozen=True)
-class Head:
-    """The version of the whole memory, and the root that proves it (hex)."""
+    def append(self, drafts: Sequence[EventDraft], *, key: str | None = None) -> Receipt:
+        """See :meth:`Ledger.append`."""
+        ...
 
-    seq: int
-    root: str
+    def receipt(self, key: str) -> Receipt | None:
+        """See :meth:`Ledger.receipt`."""
+        ...
+
+    def keyed(self, text: str) -> str:
+        """See :meth:`Ledger.keyed`."""
+        ...
+
+    def header(self, seq: int) -> bytes:
+        """Canonical header bytes of one event, checked."""
+        ...
+
+    def tile(self, level: int, index: int) -> bytes:
+        """See :meth:`Ledger.tile`."""
+        ...
+
+    def note(self) -> str:
+        """See :meth:`Ledger.note`."""
+        ...
+
+    def verify(self, *, payloads: bool) -> VerificationReport:
+        """See :meth:`Ledger.verify`."""
+        ...
+
+    def rotate_key(self, actor: Actor, reason: str) -> Receipt:
+        """See :meth:`Ledger.rotate_key`."""
+        ...
+
+    def rebuild_projections(self) -> int:
+        """See :meth:`Ledger.rebuild_projections`."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; idempotent."""
+        ...
 
 
 class Ledger:
     """Append-only, encrypted, tamper-evident record; a context manager."""
 
     def __init__(
-        self,
-        store: LedgerStore,
-        keys: Keystore,
-        checkpoints: CheckpointLog | None,
-        *,
-        home: Path | None,
-        clock: Clock | None = None,
-        read_only: bool = False,
+        self, log: Log, *, home: Path | None = None, ownership: Ownership | None = None
     ) -> None:
         """Use :meth:`open` or :meth:`in_memory`."""
-        self._store = store
-        self._keys = keys
-        self._checkpoints = checkpoints
+        self._log = log
         self._home = home
-        self._clock: Clock = clock or SystemClock()
-        self._read_only = read_only
-        self._lock = threading.RLock()
-        self._tree = Tree()
-        self._state = State()
-        self._commands: dict[str, Receipt] = {}
-        self._committed: Batch | None = None
+        self._ownership = ownership
 
     # --- opening -----------------------------------------------------------------------
 
@@ -128,13 +132,23 @@ class Ledger:
         create: bool = False,
         read_only: bool = False,
         clock: Clock | None = None,
+        doing: str = "a palimpsest command",
+        patience_s: float = PATIENCE_S,
     ) -> Ledger:
-        """Open the ledger of ``home``; with ``create``, make it if there is none.
+        """Open the ledger of ``home``, or become a client of the service that owns it.
+
+        Args:
+            home: The folder.
+            create: Make a home if there is none.
+            read_only: Append nothing; several may read at once.
+            clock: Where event times come from, in the owning process.
+            doing: What for; told to whoever finds the home taken.
+            patience_s: How long to wait, in seconds, for a home that is taken.
 
         Raises:
             StoreError: no home there, not ours, half a home, or not writable.
-            StoreBusyError: another process owns it.
-            SchemaVersionError: a newer version wrote it.
+            StoreBusyError: another process owns it and offers no service.
+            SchemaVersionError: a newer version wrote it, or serves it.
             CheckpointError: the database is behind its last signed checkpoint.
             ChainError: the log was altered; ``palimpsest verify`` names all of it.
 
@@ -142,81 +156,35 @@ class Ledger:
         ``ledger.recovered``.
         """
         prepare(home, create=create and not read_only)
-        files = open_files(home, read_only=read_only)
-        ledger = cls(
-            files.store, files.keys, files.checkpoints, home=home, clock=clock, read_only=read_only
-        )
+        owner = _claim_or_connect(home, shared=read_only, doing=doing, patience_s=patience_s)
+        if isinstance(owner, RemoteLog):
+            return cls(owner, home=home)
+        return cls._own(home, owner, read_only=read_only, clock=clock)
+
+    @classmethod
+    def _own(
+        cls, home: Path, ownership: Ownership, *, read_only: bool, clock: Clock | None
+    ) -> Ledger:
+        log: OwnedLog | None = None
         try:
-            ledger._load(files.checkpoints)
+            files = open_files(home, read_only=read_only)
+            log = OwnedLog(
+                files.store, files.keys, files.checkpoints,
+                clock=clock or SystemClock(), read_only=read_only,
+            )  # fmt: skip
+            log.open()
         except BaseException:
-            files.store.abandon()
-            ledger.close()
+            if log is not None:
+                log.abandon()
+            ownership.release()
             raise
-        return ledger
+        return cls(log, home=home, ownership=ownership)
 
     @classmethod
     def in_memory(cls, *, clock: Clock | None = None) -> Ledger:
         """A ledger that leaves no trace: memory store, throw-away keys, no checkpoints."""
-        return cls(MemoryStore(), Keystore(None, create=True), None, home=None, clock=clock)
-
-    def _load(self, checkpoints: CheckpointLog) -> None:
-        """Fold the log into the live state, checking every hash on the way."""
-        signed = notes.verify(checkpoints.last(), self._keys.public_key, origin=origin(self._keys))
-        size = self._store.size()
-        if size < signed.size:
-            raise CheckpointError(
-                f"the database ends at event {size}, behind the checkpoint signed at {signed.size}",
-                hint="an old copy or a cut file: restore the newest ledger.duckdb; "
-                "nothing is written to this one",
-            )
-        self._keys.preload()
-        for row in self._store.read(-_EVERYTHING, size):
-            self._replay(row, acknowledged=row.seq <= signed.size)
-            if self._tree.size == signed.size and self._tree.root() != signed.root:
-                raise ChainError(
-                    f"the log up to event {signed.size} is not the one that was signed",
-                    hint="`palimpsest verify` names the first bad event",
-                )
-        if self._store.tree().root() != self._tree.root():
-            raise ChainError("stored tiles disagree with the events", hint="`palimpsest verify`")
-        if not self._read_only:
-            _repair(checkpoints)
-            if self._tree.size > signed.size:
-                self._recover(signed.size)
-
-    def _replay(self, row: LogRow, *, acknowledged: bool) -> None:
-        if row.leaf != leaf_hash(row.header) or row.seq != self._state.seq + 1:
-            raise ChainError(
-                f"event {row.seq} was altered or moved",
-                hint="`palimpsest verify` lists what is wrong",
-            )
-        event = self._event(row)
-        if event.payload is None and not acknowledged:
-            # Only the payload proves that this ledger wrote the event; it is about to be signed.
-            raise ChainError(
-                f"event {row.seq} comes after the last checkpoint and has no payload",
-                hint="it was not written by this ledger; restore ledger.duckdb from a backup",
-            )
-        self._tree.append(row.leaf)
-        self._state.apply(event.header, event.payload)
-        self._remember(event.header)
-
-    def _recover(self, signed_size: int) -> None:
-        """The last append was committed but not acknowledged: sign what was just checked."""
-        size = self._tree.size
-        self._checkpoint(self._tree)
-        self.append(
-            [
-                EventDraft(
-                    LedgerRecovered(
-                        reason="stopped between commit and checkpoint",
-                        from_size=signed_size,
-                        to_size=size,
-                    ),
-                    SYSTEM,
-                )
-            ]
-        )
+        keys = Keystore(None, create=True)
+        return cls(OwnedLog(MemoryStore(), keys, None, clock=clock or SystemClock()))
 
     # --- reading -----------------------------------------------------------------------
 
@@ -232,15 +200,24 @@ class Ledger:
         return self._home
 
     @property
+    def log(self) -> Log:
+        """What this ledger stands on."""
+        return self._log
+
+    @property
     def head(self) -> Head:
         """Version and root now."""
-        with self._lock:
-            return Head(self._tree.size, self._tree.root().hex())
+        return self._log.head
 
     @property
     def state(self) -> State:
         """The live state. Read it; do not keep it across appends, never change it."""
-        return self._state
+        return self._log.state
+
+    @property
+    def bounds(self) -> Scope | None:
+        """All that may be read and written through this ledger; ``None``: everything."""
+        return self._log.bounds
 
     def state_at(self, seq: int) -> State:
         """The memory as it was right after event ``seq`` (0: before everything).
@@ -248,14 +225,12 @@ class Ledger:
         Raises:
             LedgerError: no such version.
         """
-        if not 0 <= seq <= self._tree.size:
+        head = self._log.head.seq
+        if not 0 <= seq <= head:
             raise LedgerError(
-                f"version {seq} does not exist", hint=f"versions run from 0 to {self._tree.size}"
+                f"version {seq} does not exist", hint=f"versions run from 0 to {head}"
             )
-        state = State()
-        for event in self.events(1, seq):
-            state.apply(event.header, event.payload)
-        return state
+        return state_of(self._log, seq)
 
     def event(self, seq: int) -> Event:
         """One event by number.
@@ -263,17 +238,36 @@ class Ledger:
         Raises:
             LedgerError: no such event.
         """
-        for row in self._store.read(seq, seq):
-            return self._event(row)
-        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
+        for event in self._log.select(seq, seq):
+            return event
+        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self.head.seq}")
 
     def events(
-        self, start: int = 1, stop: int | None = None, *, types: Collection[str] | None = None
+        self,
+        start: int = 1,
+        stop: int | None = None,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
     ) -> Iterator[Event]:
-        """Events ``start`` to ``stop`` (inclusive; ``None``: the head), optionally by type."""
-        for row in self._store.read(start, self._tree.size if stop is None else stop):
-            if types is None or row.type in types:
-                yield self._event(row)
+        """Events ``start`` to ``stop`` (inclusive; ``None``: the head), in order.
+
+        Args:
+            start: First number.
+            stop: Last number.
+            types: Only these types.
+            subjects: Only events about these, each ``kind:id``.
+        """
+        last = EVERYTHING if stop is None else stop
+        return self._log.select(start, last, types=types, subjects=subjects)
+
+    def header(self, seq: int) -> bytes:
+        """Canonical header bytes of one event: what its leaf commits to.
+
+        Raises:
+            LedgerError: no such event.
+        """
+        return self._log.header(seq)
 
     def leaf(self, seq: int) -> str:
         """The leaf hash (hex) of one event: what a signature or a proof refers to.
@@ -281,9 +275,7 @@ class Ledger:
         Raises:
             LedgerError: no such event.
         """
-        for row in self._store.read(seq, seq):
-            return row.leaf.hex()
-        raise LedgerError(f"event {seq} does not exist")
+        return leaf_hash(self.header(seq)).hex()
 
     def source_text(self, source_id: str) -> str:
         """The canonical text of a source, which spans index.
@@ -291,7 +283,7 @@ class Ledger:
         Raises:
             LedgerError: unknown or erased.
         """
-        source = self._state.sources.get(source_id)
+        source = self.state.sources.get(source_id)
         payload = self.event(source.seq).payload if source else None
         if not isinstance(payload, SourceIngested):
             raise LedgerError(f"source {source_id} is unknown or was erased")
@@ -299,54 +291,11 @@ class Ledger:
 
     def receipt(self, key: str) -> Receipt | None:
         """What the command with this idempotency key did; ``None`` if it never ran."""
-        return self._commands.get(self.keyed(f"command:{key}"))
+        return self._log.receipt(key)
 
     def keyed(self, text: str) -> str:
         """Keyed digest (24 hex) under the home's secret; see :meth:`Keystore.keyed`."""
-        return self._keys.keyed(text)
-
-    def _event(self, row: LogRow) -> Event:
-        try:
-            header = Header.model_validate_json(row.header)
-        except ValidationError as error:
-            raise ChainError(f"event {row.seq}: unreadable header") from error
-        copies = (row.seq, row.event_id, row.type, row.recorded_at_us, row.subject)
-        if copies != (
-            header.seq, header.event_id, header.type, header.recorded_at_us, header.subject,
-        ):  # fmt: skip
-            raise ChainError(
-                f"event {row.seq}: its columns do not say what its header says",
-                hint="`palimpsest verify` lists what is wrong",
-            )
-        if header.format > FORMAT or header.type not in PAYLOADS:
-            raise SchemaVersionError(
-                f"event {row.seq} has type {header.type!r} in format {header.format}, "
-                "unknown to this version",
-                hint="install the version of palimpsest that wrote it, or a newer one",
-            )
-        try:
-            data = self._open(row, header.subject, header.payload_commit)
-        except SealError as error:
-            raise SealError(
-                f"event {row.seq}: {error}", hint="`palimpsest verify` lists what is wrong"
-            ) from error
-        if data is None:
-            return Event(header, None)
-        try:
-            return Event(header, PAYLOADS[header.type].model_validate_json(data))
-        except ValidationError as error:
-            raise ChainError(f"event {row.seq}: payload does not fit its type") from error
-
-    def _open(self, row: LogRow, subject: str, digest: str) -> bytes | None:
-        """Canonical payload bytes; ``None`` when key and ciphertext were both destroyed."""
-        key = self._keys.subject_key(subject)
-        if row.sealed is None and key is None:
-            return None
-        if row.sealed is None or key is None:
-            lost = "key" if key is None else "payload"
-            raise SealError(f"its {lost} is gone, but it was never erased")
-        leaf = leaf_hash(row.header)
-        return unseal(row.sealed, key=key, event_id=row.event_id, leaf=leaf, commit=digest)
+        return self._log.keyed(text)
 
     # --- appending ---------------------------------------------------------------------
 
@@ -360,87 +309,61 @@ class Ledger:
 
         Raises:
             LedgerError, ReviewError: a draft may not follow the present state.
-            StoreError: nothing was written.
+            NotAuthorisedError: not with this token.
+            StoreError: nothing was acknowledged; repeat it with the same key.
         """
-        if not drafts:
-            raise LedgerError("an append needs at least one event")
-        with self._lock:
-            if self._read_only:
-                raise StoreError("the ledger is open for reading only")
-            self._acknowledge()  # what a failed checkpoint left behind
-            command = self.keyed(f"command:{key}") if key is not None else None
-            if command is not None and command in self._commands:
-                return replace(self._commands[command], repeated=True)
-            batch = compose(
-                drafts,
-                command=command,
-                now_us=self._clock.now_us(),
-                tree=self._tree,
-                state=self._state,
-                keys=self._keys,
-            )
-            self._store.append(batch.rows, batch.tiles)  # step 4
-            self._committed = batch
-            self._acknowledge()
-            rows = batch.rows
-            return Receipt(rows[0].seq, rows[-1].seq, tuple(row.event_id for row in rows))
+        return self._log.append(drafts, key=key)
 
-    def _acknowledge(self) -> None:
-        """Steps 5 and 6 of what is committed; done again first thing when step 5 failed."""
-        batch = self._committed
-        if batch is None:
-            return
-        self._checkpoint(batch.tree)  # step 5
-        self._tree, self._state = batch.tree, batch.state  # step 6
-        for header in batch.headers:
-            self._remember(header)
-        self._committed = None
+    def rotate_key(self, actor: Actor, reason: str) -> Receipt:
+        """Sign with a new key from now on; the first checkpoint after it is signed by both.
 
-    def _remember(self, header: Header) -> None:
-        """Keep what an idempotent retry must find."""
-        if header.command is None:
-            return
-        earlier = self._commands.get(header.command)
-        first = earlier.first_seq if earlier else header.seq
-        ids = (*(earlier.event_ids if earlier else ()), header.event_id)
-        self._commands[header.command] = Receipt(first, header.seq, ids)
+        Raises:
+            StoreError: nothing was changed.
 
-    def _signed(self, tree: Tree) -> str:
-        checkpoint = notes.Checkpoint(origin(self._keys), tree.size, tree.root())
-        return notes.sign(checkpoint, self._keys.signing_key)
+        Side effects: appends ``key.rotated``; destroys the old private key.
+        """
+        return self._log.rotate_key(actor, reason)
 
-    def _checkpoint(self, tree: Tree) -> None:
-        if self._checkpoints is not None:
-            self._checkpoints.append(self._signed(tree))
+    def rebuild_projections(self) -> int:
+        """Drop what can be made from the events, and make it again; returns how much it is.
+
+        Raises:
+            ChainError, SealError: an event was altered.
+            StoreError: it could not be written; the old projections are still there.
+        """
+        return self._log.rebuild_projections()
 
     # --- proving -----------------------------------------------------------------------
 
-    def verify(self) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
-        signed = [self._signed(self._tree)]
-        if self._checkpoints is not None:
-            signed = self._checkpoints.notes()
-        return verify_log(
-            self._store.read(-_EVERYTHING, _EVERYTHING),
-            signed=signed,
-            public_key=self._keys.public_key,
-            origin=origin(self._keys),
-            tiles=self._store.tiles(),
-            check_payload=self._check_payload,
-        )
+    @property
+    def origin(self) -> str:
+        """The log's name on its checkpoints."""
+        return self._log.origin
 
-    def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
-        self._open(row, str(header.get("subject")), str(header.get("payload_commit")))
+    @property
+    def public_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
+        return self._log.public_key
+
+    def tile(self, level: int, index: int) -> bytes:
+        """Hashes of one tile of the signed tree, perhaps unfinished (C2SP tlog-tiles)."""
+        return self._log.tile(level, index)
+
+    def note(self) -> str:
+        """The newest signed checkpoint."""
+        return self._log.note()
+
+    def verify(self, *, payloads: bool = True) -> VerificationReport:
+        """Check the whole log again, from the bytes, against its signed checkpoints."""
+        return self._log.verify(payloads=payloads)
 
     # --- closing -----------------------------------------------------------------------
 
     def close(self) -> None:
         """Release files and keys; idempotent."""
-        with self._lock:
-            self._store.close()
-            self._keys.close()
-            if self._checkpoints is not None:
-                self._checkpoints.close()
+        self._log.close()
+        if self._ownership is not None:
+            self._ownership.release()
 
     def __enter__(self) -> Self:
         return self
@@ -454,7 +377,10 @@ class Ledger:
         self.close()
 
 
-def verify_home(home: Path) -> VerificationReport:
+_POLL_S: Final = 0.02
+
+
+def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
     """Check a home from its bytes, also when it is too damaged to be opened for work.
 
     Raises:
@@ -462,22 +388,49 @@ def verify_home(home: Path) -> VerificationReport:
     """
     if not (home / DATABASE).is_file():
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
-    files = open_files(home, read_only=True)
-    with Ledger(files.store, files.keys, files.checkpoints, home=home, read_only=True) as ledger:
-        return ledger.verify()
-
-
-def _repair(checkpoints: CheckpointLog) -> None:
+    owner = _claim_or_connect(
+        home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S
+    )
+    if isinstance(owner, RemoteLog):
+        with Ledger(owner, home=home) as ledger:
+            return ledger.verify(payloads=payloads)
     try:
-        checkpoints.drop_torn_tail()
-    except OSError as error:
-        raise StoreError(
-            f"the checkpoint file ends in half a note and cannot be cut: {error.strerror}",
-            hint="check free space and permissions of the home",
-        ) from error
+        files = open_files(home, read_only=True)
+        log = OwnedLog(
+            files.store, files.keys, files.checkpoints, clock=SystemClock(), read_only=True
+        )
+        with Ledger(log, home=home) as ledger:
+            return ledger.verify(payloads=payloads)
+    finally:
+        owner.release()
+
+
+def _claim_or_connect(
+    home: Path, *, shared: bool, doing: str, patience_s: float
+) -> Ownership | RemoteLog:
+    """The lock of the home or, while somebody else holds it, a connection to them.
+
+    Raises:
+        StoreBusyError: it stayed taken, and nobody answers.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        ownership = Ownership.claim(home, shared=shared, doing=doing)
+        if ownership is not None:
+            return ownership
+        remote = connected(home)
+        if remote is not None:
+            return remote
+        if time.monotonic() >= until:
+            raise StoreBusyError(
+                f"{owner_of(home)} has {home} open",
+                hint="wait for it, or start `palimpsest serve` first: then any number of "
+                "commands work side by side",
+            )
+        time.sleep(_POLL_S)
 
 
 __all__ = [
     "BLOBS", "CHECKPOINTS", "DATABASE", "KEYS", "SYSTEM", "Event", "EventDraft", "Head",
-    "Ledger", "Receipt", "SystemClock", "new_event_id", "verify_home",
+    "Ledger", "Log", "OwnedLog", "Receipt", "SystemClock", "new_event_id", "verify_home",
 ]  # fmt: skip

@@ -229,9 +229,8 @@ def _same_value(ledger: Ledger, *, entry_id: str, family: Collection[str]) -> tu
     key = tombstone_of(ledger.keyed, root.scope, root.body)
     return tuple(
         entry.entry_id
-        for entry in state.entries.values()
+        for entry in state.entries.with_status("approved", "active")
         if entry.entry_id not in family
-        and entry.status in {"approved", "active"}
         and tombstone_of(ledger.keyed, entry.scope, entry.body) == key
     )
 

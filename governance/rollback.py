@@ -119,7 +119,7 @@ def plan_rollback(
         )
     entries = tuple(
         move
-        for entry in state.entries.values()
+        for entry in state.entries.touched_since(to_seq)
         if _covers(scope, entry.scope) and channel in {None, entry.channel}
         if (move := _entry_move(entry, to_seq)) is not None
     )

@@ -1,43 +1,38 @@
 """What the events add up to.
 
-``State`` is a pure left fold: ``state(seq)`` is the fold of the first ``seq`` events, and
-the live state is the same fold, so the two are equal by construction and compared in the
-tests all the same. Which event may come next is ``transitions.check``'s business.
+``State`` is a pure left fold: ``state(seq)`` is the fold of the first ``seq`` events. What one
+event changes depends only on the things it is about, so the fold of one entry's own events
+is that entry: ``governance.projection`` reads single entries off the log that way, and the
+tests compare it with the fold of everything. Which event may come next is
+``transitions.check``'s business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from governance.errors import LedgerError
 from governance.events import (
-    Actor,
     AdapterActivated,
     AdapterCertified,
     AdapterTrained,
     AdapterWithdrawn,
-    Body,
     CardRef,
     Channel,
     Decision,
     EntryActivated,
-    EntryApproved,
     EntryPayload,
     EntryProposed,
-    EntryQuarantined,
-    EntryRejected,
-    EntryRevoked,
-    EntrySuperseded,
     EntryVerified,
     Header,
+    KeyRotated,
     LedgerFrozen,
     LedgerThawed,
     MemoryRecalled,
-    Origin,
     Payload,
     PolicyActivated,
+    PrincipalRegistered,
     RelayScored,
     RelayStarted,
     RelayStepped,
@@ -47,180 +42,44 @@ from governance.events import (
     RollbackApplied,
     Scope,
     SourceIngested,
-    Span,
     Status,
-    Trust,
-    TrustRange,
-    VerifierResult,
-    channel_of,
+    TokenIssued,
+    TokenRevoked,
     content_digest,
 )
+from governance.layered import Layered
+from governance.records import (
+    ARRIVES,
+    LEAVES,
+    TRUST_ORDER,
+    AdapterState,
+    Entries,
+    EntryState,
+    RelayState,
+    ShardState,
+    SourceState,
+    TokenState,
+)
 from governance.trail import Trail
-
-LEAVES: Final[dict[type[EntryPayload], frozenset[Status]]] = {
-    EntryVerified: frozenset({"proposed", "verified"}),
-    ReviewAssigned: frozenset({"verified", "quarantined"}),
-    EntryApproved: frozenset({"verified", "quarantined"}),
-    EntryRejected: frozenset({"proposed", "verified", "quarantined", "approved"}),
-    EntryQuarantined: frozenset({"proposed", "verified", "active"}),
-    EntryActivated: frozenset({"approved", "active"}),
-    EntrySuperseded: frozenset({"active"}),
-    EntryRevoked: frozenset({"approved", "active", "quarantined", "superseded"}),
-}
-"""From which statuses each event may leave. ``active → active`` re-homes a card."""
-
-ARRIVES: Final[dict[type[EntryPayload], Status]] = {
-    EntryVerified: "verified",
-    EntryApproved: "approved",
-    EntryRejected: "rejected",
-    EntryQuarantined: "quarantined",
-    EntryActivated: "active",
-    EntrySuperseded: "superseded",
-    EntryRevoked: "revoked",
-}
-
-
-TRUST_ORDER: Final[tuple[Trust, ...]] = ("unknown", "customer", "internal", "trusted")
-"""Least trusted first."""
-
-
-@dataclass(frozen=True)
-class SourceState:
-    """A registered source. Its text stays sealed in event ``seq``."""
-
-    source_id: str
-    kind: str
-    name: str
-    media_type: str
-    sha256: str
-    trust: Trust
-    scope: Scope
-    chars: int
-    seq: int
-    ranges: tuple[TrustRange, ...] = ()
-
-    def trust_of(self, span: Span) -> Trust:
-        """The least trusted voice in ``span``; the source's own where no range says more."""
-        inside = [r for r in self.ranges if r.start < span.end and span.start < r.end]
-        covered = any(r.start <= span.start and span.end <= r.end for r in inside)
-        voices = [r.trust for r in inside] + ([] if covered else [self.trust])
-        return min(voices, key=TRUST_ORDER.index)
-
-
-@dataclass(frozen=True)
-class EntryState:
-    """One entry as it stands: its current version, status and who put it there.
-
-    ``previous`` is the entry as it was before the last event of ``history``.
-    """
-
-    entry_id: str
-    version: int
-    status: Status
-    body: Body
-    spans: tuple[Span, ...]
-    scope: Scope
-    author: Actor
-    origin: Origin | None
-    derived_from: tuple[str, ...]
-    replaces: str | None
-    episode: str | None
-    content_digest: str
-    proposed_seq: int
-    history: tuple[int, ...]
-    results: tuple[VerifierResult, ...] = ()
-    risk_ppm: int = 0
-    in_review: bool = False
-    review_message: str = ""
-    decided_by: Actor | None = None
-    reason_code: str = ""
-    adapter_digest: str | None = None
-    tombstone: str | None = None
-    valid_from_us: int | None = None
-    valid_to_us: int | None = None
-    previous: EntryState | None = field(default=None, compare=False, repr=False)
-
-    def as_of(self, seq: int) -> EntryState | None:
-        """The entry as it was right after event ``seq``; ``None`` before its proposal."""
-        entry: EntryState | None = self
-        while entry is not None and entry.history[-1] > seq:
-            entry = entry.previous
-        return entry
-
-    def next_version(self) -> int:
-        """The number a new proposal gets; one that a rollback undid is not used again."""
-        latest, entry = 0, self.previous
-        while entry is not None:
-            latest, entry = max(latest, entry.version), entry.previous
-        return max(latest, self.version) + 1
-
-    @property
-    def channel(self) -> Channel:
-        """``parametric`` for cards, else ``external``."""
-        return channel_of(self.body)
-
-
-@dataclass(frozen=True)
-class AdapterState:
-    """One build of a shard. ``status``: trained, certified, refused, active, withdrawn."""
-
-    digest: str
-    shard_id: str
-    version: int
-    inputs_digest: str
-    base_digest: str
-    cards: tuple[CardRef, ...]
-    seq: int
-    status: str = "trained"
-    certified_cards: int = 0
-    certificate_seq: int | None = None
-    absorbed: tuple[str, ...] = ()
-    """Entry ids of the cards whose absorption was certified."""
-
-
-@dataclass(frozen=True)
-class ShardState:
-    """Up to 32 cards of one scope; ``active`` is the digest served, if any.
-
-    ``served`` lists (event, digest served from it on), oldest first.
-    """
-
-    shard_id: str
-    scope: Scope
-    active: str | None = None
-    versions: tuple[str, ...] = ()
-    served: tuple[tuple[int, str | None], ...] = ()
-
-    def active_at(self, seq: int) -> str | None:
-        """The digest served right after event ``seq``."""
-        return next((digest for since, digest in reversed(self.served) if since <= seq), None)
-
-
-@dataclass(frozen=True)
-class RelayState:
-    """A relay's progress: enough to resume it after a kill."""
-
-    relay_id: str
-    document: str
-    started_seq: int
-    step_seqs: tuple[int, ...] = ()
-    scored_seq: int | None = None
-
 
 @dataclass
 class State:
     """The memory as of version ``seq``. Mutated only by :meth:`apply`."""
 
     seq: int = 0
-    sources: dict[str, SourceState] = field(default_factory=dict)
-    entries: dict[str, EntryState] = field(default_factory=dict)
-    shards: dict[str, ShardState] = field(default_factory=dict)
-    adapters: dict[str, AdapterState] = field(default_factory=dict)
-    relays: dict[str, RelayState] = field(default_factory=dict)
-    policies: dict[str, str] = field(default_factory=dict)
+    sources: Layered[SourceState] = field(default_factory=Layered)
+    entries: Entries = field(default_factory=Entries)
+    shards: Layered[ShardState] = field(default_factory=Layered)
+    adapters: Layered[AdapterState] = field(default_factory=Layered)
+    relays: Layered[RelayState] = field(default_factory=Layered)
+    policies: Layered[str] = field(default_factory=Layered)
     active_policy: str | None = None
-    roles: dict[str, frozenset[str]] = field(default_factory=dict)
-    recalls: dict[str, Trail] = field(default_factory=dict)
+    roles: Layered[frozenset[str]] = field(default_factory=Layered)
+    principals: Layered[Scope] = field(default_factory=Layered)
+    tokens: Layered[TokenState] = field(default_factory=Layered)
+    recalls: Layered[Trail] = field(default_factory=Layered)
+    signing_key: str | None = None
+    """Public key (hex) announced by the last rotation; ``None`` before the first."""
     frozen: bool = False
 
     # --- reading -----------------------------------------------------------------------
@@ -247,16 +106,21 @@ class State:
         """Entries that may act: status ``active``, in scope, optionally one channel."""
         return (
             entry
-            for entry in self.visible(reader)
-            if entry.status == "active" and (channel is None or entry.channel == channel)
+            for entry in self.having(reader, "active")
+            if channel is None or entry.channel == channel
         )
+
+    def having(self, reader: Scope, *statuses: Status) -> Iterator[EntryState]:
+        """Entries of ``reader``'s scope that have one of these statuses, oldest first."""
+        found = self.entries.with_status(*statuses)
+        return (entry for entry in found if reader.sees(entry.scope))
 
     def queue(self, reader: Scope) -> list[EntryState]:
         """Entries that wait for a person, riskiest first, then oldest."""
         waiting = (
             entry
-            for entry in self.visible(reader)
-            if (entry.in_review and entry.status == "verified") or entry.status == "quarantined"
+            for entry in self.having(reader, "verified", "quarantined")
+            if entry.in_review or entry.status == "quarantined"
         )
         return sorted(waiting, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))
 
@@ -264,10 +128,8 @@ class State:
         """Tombstone key → entry id, of every rejected or revoked value in ``scope``."""
         return {
             entry.tombstone: entry.entry_id
-            for entry in self.entries.values()
+            for entry in self.having(scope, "rejected", "revoked")
             if entry.tombstone
-            and entry.status in {"rejected", "revoked"}
-            and scope.sees(entry.scope)
         }
 
     def derivatives(self, entry_id: str) -> list[EntryState]:
@@ -275,12 +137,9 @@ class State:
         found: dict[str, EntryState] = {}
         frontier = [entry_id]
         while frontier:
-            parents = set(frontier)
-            frontier = []
-            for entry in self.entries.values():
-                if entry.entry_id not in found and parents & set(entry.derived_from):
-                    found[entry.entry_id] = entry
-                    frontier.append(entry.entry_id)
+            nearest = [child for parent in frontier for child in self.entries.children(parent)]
+            frontier = [child.entry_id for child in nearest if child.entry_id not in found]
+            found |= {child.entry_id: child for child in nearest}
         found.pop(entry_id, None)
         return list(found.values())
 
@@ -293,7 +152,7 @@ class State:
         """An independent copy to try events on; costs one reference per item."""
         other = State(**vars(self))
         for name, value in vars(self).items():
-            if isinstance(value, dict):
+            if isinstance(value, Layered):
                 setattr(other, name, value.copy())
         return other
 
@@ -307,6 +166,13 @@ class State:
         """
         if header.seq != self.seq + 1:
             raise LedgerError(f"event {header.seq} cannot follow version {self.seq}")
+        self.absorb(header, payload)
+
+    def absorb(self, header: Header, payload: Payload | None) -> None:
+        """:meth:`apply` for a selection of the events, which must come in order.
+
+        Right for everything whose events are all in the selection.
+        """
         self.seq = header.seq
         if isinstance(payload, EntryProposed):
             self._propose(header, payload)
@@ -375,7 +241,7 @@ class State:
         for change in payload.entries:
             entry = self.entries.get(change.entry_id)
             if entry is None:
-                continue  # erased since
+                continue  # erased since, or not selected
             # What stood then comes back whole, tombstone and place in the queue included.
             # An entry that was not there yet ends without a verdict on its value.
             then = entry.as_of(payload.to_seq) or replace(
@@ -388,7 +254,8 @@ class State:
             history = (*entry.history, header.seq)
             self.entries[change.entry_id] = replace(then, history=history, previous=entry)
         for shard in payload.shards:
-            self._serve(shard.shard_id, shard.after, header.seq)
+            if shard.shard_id in self.shards:
+                self._serve(shard.shard_id, shard.after, header.seq)
 
     def _build(self, header: Header, payload: AdapterTrained | AdapterCertified) -> None:
         if isinstance(payload, AdapterTrained):
@@ -458,5 +325,21 @@ class State:
         elif isinstance(payload, RoleWithdrawn):
             held = self.roles.get(payload.principal, frozenset())
             self.roles[payload.principal] = held - {payload.role}
+        elif isinstance(payload, PrincipalRegistered):
+            self.principals[payload.principal] = payload.bounds
+        elif isinstance(payload, TokenIssued):
+            self.tokens[payload.token_id] = TokenState(
+                payload.token_id, payload.principal, payload.digest, payload.expires_at_us
+            )
+        elif isinstance(payload, TokenRevoked):
+            self.tokens[payload.token_id] = replace(self.tokens[payload.token_id], revoked=True)
+        elif isinstance(payload, KeyRotated):
+            self.signing_key = payload.new_key
         elif isinstance(payload, LedgerFrozen | LedgerThawed):
             self.frozen = isinstance(payload, LedgerFrozen)
+
+
+__all__ = [
+    "ARRIVES", "LEAVES", "TRUST_ORDER", "AdapterState", "Entries", "EntryState", "RelayState",
+    "ShardState", "SourceState", "State", "TokenState",
+]  # fmt: skip

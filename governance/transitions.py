@@ -239,7 +239,7 @@ def _check_rollback(state: State, payload: RollbackApplied, scope: Scope) -> Non
     names += [change.shard_id for change in payload.shards]
     if len(set(names)) != len(names):
         raise LedgerError("a rollback names the same thing twice")
-    after = dict(state.entries)
+    after = state.entries.copy()
     for change in payload.entries:
         entry = state.entries.get(change.entry_id)
         if entry is None or entry.status != change.before:

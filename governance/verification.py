@@ -106,9 +106,7 @@ def _source_text(ledger: Ledger, source_id: str, scope: Scope) -> str | None:
 
 def _in_force(state: State, scope: Scope) -> Neighbourhood:
     return Neighbourhood(
-        Peer(entry.entry_id, entry.body)
-        for entry in state.visible(scope)
-        if entry.status in IN_FORCE
+        Peer(entry.entry_id, entry.body) for entry in state.having(scope, *IN_FORCE)
     )
 
 

@@ -214,7 +214,7 @@ def _waiting(ledger: Ledger, reader: Scope | None) -> list[EntryState]:
         return ledger.state.queue(reader)
     agents = {
         (entry.scope.tenant, entry.scope.agent): entry.scope.model_copy(update={"user": ""})
-        for entry in ledger.state.entries.values()
+        for entry in ledger.state.entries.with_status("verified", "quarantined")
     }
     queues = (entry for scope in agents.values() for entry in ledger.state.queue(scope))
     return sorted(queues, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))

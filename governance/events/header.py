@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +65,10 @@ class Payload(Frozen):
     def subject_id(self) -> str:
         """The thing the event is about, as ``kind:id``."""
 
+    def mentions(self) -> Iterable[str]:
+        """Other things it changes or uses, as ``kind:id``: how they find their history."""
+        return ()
+
 
 class Header(Frozen):
     """What the Merkle leaf commits to. Field order does not matter: bytes are canonical.
@@ -89,3 +95,11 @@ class Header(Frozen):
     def canonical(self) -> bytes:
         """The bytes whose SHA-256, prefixed by 0x00, is the leaf of the log."""
         return canonical.encode(self.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A logged event; ``payload`` is ``None`` once it was erased, or for whoever may not see it."""
+
+    header: Header
+    payload: Payload | None

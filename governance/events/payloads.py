@@ -7,12 +7,21 @@ gets a new type: what was ever written stays readable (``tests/golden``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from governance.events.bodies import Body, EntryKind, Ppm, Span
 from governance.events.header import Frozen, Payload
+from governance.events.identity import (
+    KeyRotated,
+    PrincipalRegistered,
+    RoleGranted,
+    RoleWithdrawn,
+    TokenIssued,
+    TokenRevoked,
+)
 from governance.events.relays import (
     RelayScored,
     RelayStarted,
@@ -24,7 +33,6 @@ Status = Literal[
     "rejected", "quarantined", "erased",
 ]  # fmt: skip
 Trust = Literal["trusted", "internal", "customer", "unknown"]
-Role = Literal["reviewer", "engineer", "officer", "admin"]
 Arm = Literal["none", "external", "parametric", "both"]
 
 
@@ -96,6 +104,10 @@ class EntryProposed(EntryPayload):
     replaces: str | None = None
     valid_from_us: int | None = None
     valid_to_us: int | None = None
+
+    def mentions(self) -> Iterable[str]:
+        """Its parents."""
+        return (f"entry:{parent}" for parent in self.derived_from)
 
 
 class VerifierResult(Frozen):
@@ -200,6 +212,10 @@ class MemoryRecalled(Payload):
     def subject_id(self) -> str:
         """``recall:ID``."""
         return f"recall:{self.recall_id}"
+
+    def mentions(self) -> Iterable[str]:
+        """The entries in the prompt."""
+        return (f"entry:{entry_id}" for entry_id in self.entries)
 
 
 class OutcomeRecorded(Payload):
@@ -350,6 +366,11 @@ class RollbackApplied(Payload):
         """``rollback:ID``."""
         return f"rollback:{self.rollback_id}"
 
+    def mentions(self) -> Iterable[str]:
+        """The entries and shards it moved."""
+        yield from (f"entry:{change.entry_id}" for change in self.entries)
+        yield from (f"shard:{change.shard_id}" for change in self.shards)
+
 
 # --- governance ------------------------------------------------------------------------
 
@@ -365,29 +386,6 @@ class PolicyActivated(Payload):
     def subject_id(self) -> str:
         """``policy:NAME``."""
         return f"policy:{self.name}"
-
-
-class RolePayload(Payload):
-    """Base of role changes."""
-
-    principal: str
-    role: Role
-
-    def subject_id(self) -> str:
-        """``principal:NAME``."""
-        return f"principal:{self.principal}"
-
-
-class RoleGranted(RolePayload):
-    """The principal may act in this role."""
-
-    event_type: ClassVar[str] = "role.granted"
-
-
-class RoleWithdrawn(RolePayload):
-    """The principal may no longer act in this role."""
-
-    event_type: ClassVar[str] = "role.withdrawn"
 
 
 class LedgerPayload(Payload):
@@ -429,7 +427,8 @@ PAYLOADS: dict[str, type[Payload]] = {
         MemoryRecalled, OutcomeRecorded,
         AdapterTrained, AdapterCertified, AdapterActivated, AdapterWithdrawn,
         RollbackApplied, RelayStarted, RelayStepped, RelayScored,
-        PolicyActivated, RoleGranted, RoleWithdrawn,
+        PolicyActivated, PrincipalRegistered, RoleGranted, RoleWithdrawn,
+        TokenIssued, TokenRevoked, KeyRotated,
         LedgerFrozen, LedgerThawed, LedgerRecovered,
     )
 }  # fmt: skip

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hmac
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from governance.errors import StoreError
 from governance.merkle import LogRow, Tile, Tree
+from governance.store.base import FINGERPRINTS, LastStep, Mention
 
 
 class MemoryStore:
@@ -15,8 +19,12 @@ class MemoryStore:
         self._rows: list[LogRow] = []
         self._tiles: dict[tuple[int, int], Tile] = {}
         self._ids: set[str] = set()
+        self._mentions: list[Mention] = []
+        self._commands: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
 
-    def append(self, rows: Sequence[LogRow], tiles: Sequence[Tile]) -> None:
+    def append(
+        self, rows: Sequence[LogRow], tiles: Sequence[Tile], mentions: Sequence[Mention] = ()
+    ) -> None:
         """See the contract."""
         first = len(self._rows) + 1
         if [row.seq for row in rows] != list(range(first, first + len(rows))):
@@ -30,24 +38,92 @@ class MemoryStore:
         self._rows += rows
         self._ids |= ids
         self._tiles |= places
+        self._mentions += mentions
+        for row in rows:
+            if row.command is not None:
+                self._commands[row.command].append((row.seq, row.event_id))
 
-    def read(self, start: int, stop: int) -> Iterator[LogRow]:
+    def read(
+        self,
+        start: int,
+        stop: int,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> Iterator[LogRow]:
         """See the contract."""
-        return iter(self._rows[max(start, 1) - 1 : max(stop, 0)])
+        return (
+            row
+            for row in self._rows[max(start, 1) - 1 : max(stop, 0)]
+            if (types is None or row.type in types)
+            and (subjects is None or row.subject in subjects)
+        )
 
     def size(self) -> int:
         """See the contract."""
         return len(self._rows)
 
+    def last_steps(
+        self, kind: str, start: int, stop: int, *, types: Collection[str]
+    ) -> dict[str, LastStep]:
+        """See the contract."""
+        rows = self.read(start, stop, types=types)
+        named = ((row.subject.partition(":"), row) for row in rows)
+        return {
+            name: LastStep(row.seq, row.type) for (found, _, name), row in named if found == kind
+        }
+
+    def mentions(
+        self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
+    ) -> list[Mention]:
+        """See the contract."""
+        return [
+            mention
+            for mention in self._mentions
+            if start <= mention.seq <= stop
+            and mention.type in types
+            and subject in {None, mention.subject}
+        ]
+
+    engine = "memory"
+
+    def fingerprint(self, secret: str, start: int, stop: int) -> str:
+        """See the contract."""
+        rows = self.read(start, stop)
+        records = [repr(replace(row, header=b"", sealed=None)) for row in rows]
+        records += [repr(one) for one in self._mentions if start <= one.seq <= stop]
+        digests = (hmac.digest(secret.encode(), one.encode(), "sha256") for one in records)
+        return str(sum(int.from_bytes(one[:8], "big") for one in digests) % FINGERPRINTS)
+
+    def mentions_complete(self) -> bool:
+        """See the contract."""
+        return True
+
+    def replace_mentions(self, mentions: Iterable[Mention]) -> None:
+        """See the contract."""
+        self._mentions = list(mentions)
+
+    def command(self, digest: str) -> list[tuple[int, str]]:
+        """See the contract."""
+        return list(self._commands.get(digest, ()))
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """See the contract."""
+        found = self._tiles.get((level, index))
+        return None if found is None else found.hashes
+
     def tiles(self) -> Iterator[Tile]:
         """See the contract."""
         return iter([self._tiles[place] for place in sorted(self._tiles)])
 
-    def tree(self) -> Tree:
+    def tree(self, size: int) -> Tree:
         """See the contract."""
         tree = Tree()
-        tree.extend(row.leaf for row in self._rows)
+        tree.extend(row.leaf for row in self._rows[:size])
         return tree
+
+    def checkpoint(self) -> None:
+        """Nothing to tidy."""
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,0 +1,273 @@
+"""Reading a log so that nothing is believed that was not signed.
+
+Opening checks the root of the unfinished tiles against the last checkpoint, the columns that
+are read without their header against a fingerprint kept outside the database, and the tail
+after that event by event; so it costs about the same however long the log is. Every event is
+checked against the signed tree when it is read (``tiles``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+
+from governance import canonical, notes
+from governance.batch import Batch, mentions_of
+from governance.checkpoint import CheckpointLog
+from governance.errors import (
+    ChainError,
+    CheckpointError,
+    PalimpsestError,
+    SchemaVersionError,
+    SealError,
+)
+from governance.events import FORMAT, PAYLOADS, Event, Header, Payload
+from governance.keystore import Fingerprint, Keystore
+from governance.merkle import LogRow, Tree, leaf_hash
+from governance.projection import state_of
+from governance.sealing import Opened, unseal
+from governance.state import State
+from governance.store import LastStep, LedgerStore, Mention, joined
+from governance.tiles import SignedTiles
+
+LOWEST: Final = -(2**63) + 1
+HIGHEST: Final = 2**63 - 1
+COPIES: Final = ("seq", "event_id", "type", "recorded_at_us", "subject", "command")
+"""Columns that repeat what the header says."""
+MENTIONING: Final = frozenset(
+    name for name, model in PAYLOADS.items() if model.mentions is not Payload.mentions
+)
+"""Events of which the store keeps a projection."""
+
+
+class CheckedLog:
+    """A store, its keys and its checkpoints, for reading."""
+
+    def __init__(
+        self, store: LedgerStore, keys: Keystore, checkpoints: CheckpointLog | None
+    ) -> None:
+        """Take over an empty log, or :meth:`load` what is there."""
+        self.store = store
+        self.keys = keys
+        self.checkpoints = checkpoints
+        self.recorded: Fingerprint | None = None
+        self._tiles = SignedTiles(store.tile)
+        self._tree = Tree()
+        self._state = State()
+
+    # --- opening -----------------------------------------------------------------------
+
+    def load(self) -> Batch | None:
+        """Check what the store holds against what was signed, and take it up.
+
+        Returns:
+            Events that were committed and not acknowledged, checked and not taken up.
+
+        Raises:
+            CheckpointError: the database is behind its last signed checkpoint.
+            ChainError: the log was altered; ``palimpsest verify`` names all of it.
+
+        Side effects: makes missing projections.
+        """
+        assert self.checkpoints is not None
+        signed = notes.verify(
+            self.checkpoints.last(), self.keys.public_key, origin=self.keys.origin
+        )
+        size = self.store.size()
+        if size < signed.size:
+            raise CheckpointError(
+                f"the database ends at event {size}, behind the checkpoint signed at {signed.size}",
+                hint="an old copy or a cut file: restore the newest ledger.duckdb; "
+                "nothing is written to this one",
+            )
+        self._tree = self.store.tree(signed.size)
+        if self._tree.size != signed.size or self._tree.root() != signed.root:
+            raise ChainError(
+                f"the log up to event {signed.size} is not the one that was signed",
+                hint="`palimpsest verify` names the first bad event",
+            )
+        self.recorded = self._check_columns(signed.size)
+        self._state = state_of(self, signed.size)
+        return self._tail(signed.size, size)
+
+    def _check_columns(self, size: int) -> Fingerprint:
+        """Make sure that what is read without its header is what the headers say.
+
+        What was recorded outside the database is compared as a whole, the rest one by one.
+        """
+        secret, engine = self.keys.fingerprint_secret(), self.store.engine
+        known = self.keys.fingerprint()
+        start, value = 0, "0"
+        if known is not None and known.engine == engine and known.seq <= size:
+            start, value = known.seq, self.store.fingerprint(secret, LOWEST, known.seq)
+            if value != known.value:
+                raise ChainError(
+                    "a column or projection of the database was changed from outside",
+                    hint="`palimpsest verify` names the first bad event",
+                )
+        rows = self._tiles.checked(self._tree, self.store.read(start + 1 if start else LOWEST, size))
+        found = [mention for row in rows for mention in self._mentions_of_row(row)]
+        if not self.store.mentions_complete():
+            self.store.replace_mentions(found)
+        elif found != self.store.mentions(start + 1, size, types=PAYLOADS):
+            raise ChainError(
+                "a projection does not say what its events say",
+                hint="`palimpsest verify` names the first bad event",
+            )
+        later = self.store.fingerprint(secret, start + 1 if start else LOWEST, size)
+        return Fingerprint(size, engine, joined(value, later))
+
+    def _mentions_of_row(self, row: LogRow) -> list[Mention]:
+        """Mentions of one row, whose copies are compared with its header on the way."""
+        if row.type in MENTIONING:
+            event = self.decode(row)
+            return mentions_of(event.header, event.payload)
+        try:
+            header = canonical.decode(row.header)
+        except PalimpsestError as error:
+            raise ChainError(f"event {row.seq}: unreadable header") from error
+        if any(header.get(name) != getattr(row, name) for name in COPIES):
+            raise _columns_differ(row)
+        return []
+
+    def _tail(self, signed_size: int, size: int) -> Batch | None:
+        """Events that were committed and not acknowledged, checked one by one."""
+        if size == signed_size:
+            return None
+        tail = Batch(self._tree.copy(), self._state.fork())
+        for row in self.store.read(signed_size + 1, size):
+            if row.leaf != leaf_hash(row.header) or row.seq != tail.state.seq + 1:
+                raise ChainError(
+                    f"event {row.seq} was altered or moved",
+                    hint="`palimpsest verify` lists what is wrong",
+                )
+            event = self.decode(row)
+            if event.payload is None:
+                # Only the payload proves that this ledger wrote it; it is about to be signed.
+                raise ChainError(
+                    f"event {row.seq} comes after the last checkpoint and has no payload",
+                    hint="it was not written by this ledger; restore ledger.duckdb from a backup",
+                )
+            tail.tree.append(row.leaf)
+            tail.state.apply(event.header, event.payload)
+            tail.rows.append(row)
+        if self.store.tree(size).root() != tail.tree.root():
+            raise ChainError("stored tiles disagree with the events", hint="`palimpsest verify`")
+        return tail
+
+    # --- reading -----------------------------------------------------------------------
+
+    @property
+    def tree(self) -> Tree:
+        """The signed tree as it stands; never changed, only replaced."""
+        return self._tree
+
+    @property
+    def state(self) -> State:
+        """The live state; never changed, only replaced."""
+        return self._state
+
+    def rows(self, start: int, stop: int) -> Iterator[LogRow]:
+        """Rows in the range, each checked against the signed tree.
+
+        Raises:
+            ChainError: one was altered.
+        """
+        tree = self._tree
+        return self._tiles.checked(tree, self.store.read(max(start, 1), min(stop, tree.size)))
+
+    def tile(self, level: int, index: int) -> bytes:
+        """Hashes of one tile of the signed tree, perhaps unfinished."""
+        return self._tiles.tile(self._tree, level, index)
+
+    def select(
+        self,
+        start: int,
+        stop: int,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> Iterator[Event]:
+        """See :class:`governance.projection.Journal`.
+
+        Raises:
+            ChainError, SealError: an event was altered.
+            SchemaVersionError: one is of a type that a newer version wrote.
+        """
+        tree = self._tree
+        rows = self.store.read(
+            max(start, 1), min(stop, tree.size), types=types, subjects=subjects
+        )
+        return (self.decode(row) for row in self._tiles.checked(tree, rows))
+
+    def last_steps(
+        self, kind: str, start: int, stop: int, *, types: Collection[str]
+    ) -> Mapping[str, LastStep]:
+        """See :class:`governance.projection.Journal`."""
+        return self.store.last_steps(kind, max(start, 1), stop, types=types)
+
+    def mentions(
+        self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
+    ) -> Sequence[Mention]:
+        """See :class:`governance.projection.Journal`."""
+        return self.store.mentions(start, stop, types=types, subject=subject)
+
+    def decode(self, row: LogRow) -> Event:
+        """The event in a row.
+
+        Raises:
+            ChainError: header or payload are not readable, or the copies differ.
+            SealError: the payload does not open.
+            SchemaVersionError: a newer version wrote it.
+        """
+        try:
+            header = Header.model_validate_json(row.header)
+        except ValidationError as error:
+            raise ChainError(f"event {row.seq}: unreadable header") from error
+        if any(getattr(header, name) != getattr(row, name) for name in COPIES):
+            raise _columns_differ(row)
+        if header.format > FORMAT or header.type not in PAYLOADS:
+            raise SchemaVersionError(
+                f"event {row.seq} has type {header.type!r} in format {header.format}, "
+                "unknown to this version",
+                hint="install the version of palimpsest that wrote it, or a newer one",
+            )
+        try:
+            opened = self.open_box(row, header.subject, header.payload_commit)
+        except SealError as error:
+            raise SealError(
+                f"event {row.seq}: {error}", hint="`palimpsest verify` lists what is wrong"
+            ) from error
+        if opened is None:
+            return Event(header, None)
+        try:
+            return Event(header, PAYLOADS[header.type].model_validate_json(opened.payload))
+        except ValidationError as error:
+            raise ChainError(f"event {row.seq}: payload does not fit its type") from error
+
+    def open_box(self, row: LogRow, subject: str, digest: str) -> Opened | None:
+        """Payload and nonce of a row; ``None`` when key and ciphertext were both destroyed.
+
+        Raises:
+            SealError: one of the two is left, or the box was altered.
+        """
+        if row.sealed is None:
+            if self.keys.destroyed(row.seq, subject):
+                return None
+            raise SealError("its payload is gone, but it was never erased")
+        opened = unseal(
+            row.sealed, keys=self.keys, seq=row.seq, subject=subject, event_id=row.event_id,
+            leaf=leaf_hash(row.header), commit=digest,
+        )  # fmt: skip
+        if opened is None:
+            raise SealError("its key is gone, but it was never erased")
+        return opened
+
+
+def _columns_differ(row: LogRow) -> ChainError:
+    return ChainError(
+        f"event {row.seq}: its columns do not say what its header says",
+        hint="`palimpsest verify` lists what is wrong",
+    )

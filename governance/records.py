@@ -1,0 +1,242 @@
+"""What is known about each thing the events are about, and which statuses follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from governance.events import (
+    Actor,
+    Body,
+    CardRef,
+    Channel,
+    EntryActivated,
+    EntryApproved,
+    EntryPayload,
+    EntryQuarantined,
+    EntryRejected,
+    EntryRevoked,
+    EntrySuperseded,
+    EntryVerified,
+    Origin,
+    ReviewAssigned,
+    Scope,
+    Span,
+    Status,
+    Trust,
+    TrustRange,
+    VerifierResult,
+    channel_of,
+)
+from governance.layered import Layered, Source
+
+LEAVES: Final[dict[type[EntryPayload], frozenset[Status]]] = {
+    EntryVerified: frozenset({"proposed", "verified"}),
+    ReviewAssigned: frozenset({"verified", "quarantined"}),
+    EntryApproved: frozenset({"verified", "quarantined"}),
+    EntryRejected: frozenset({"proposed", "verified", "quarantined", "approved"}),
+    EntryQuarantined: frozenset({"proposed", "verified", "active"}),
+    EntryActivated: frozenset({"approved", "active"}),
+    EntrySuperseded: frozenset({"active"}),
+    EntryRevoked: frozenset({"approved", "active", "quarantined", "superseded"}),
+}
+"""From which statuses each event may leave. ``active → active`` re-homes a card."""
+
+ARRIVES: Final[dict[type[EntryPayload], Status]] = {
+    EntryVerified: "verified",
+    EntryApproved: "approved",
+    EntryRejected: "rejected",
+    EntryQuarantined: "quarantined",
+    EntryActivated: "active",
+    EntrySuperseded: "superseded",
+    EntryRevoked: "revoked",
+}
+
+
+TRUST_ORDER: Final[tuple[Trust, ...]] = ("unknown", "customer", "internal", "trusted")
+"""Least trusted first."""
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """A registered source. Its text stays sealed in event ``seq``."""
+
+    source_id: str
+    kind: str
+    name: str
+    media_type: str
+    sha256: str
+    trust: Trust
+    scope: Scope
+    chars: int
+    seq: int
+    ranges: tuple[TrustRange, ...] = ()
+
+    def trust_of(self, span: Span) -> Trust:
+        """The least trusted voice in ``span``; the source's own where no range says more."""
+        inside = [r for r in self.ranges if r.start < span.end and span.start < r.end]
+        covered = any(r.start <= span.start and span.end <= r.end for r in inside)
+        voices = [r.trust for r in inside] + ([] if covered else [self.trust])
+        return min(voices, key=TRUST_ORDER.index)
+
+
+@dataclass(frozen=True)
+class EntryState:
+    """One entry as it stands: its current version, status and who put it there.
+
+    ``previous`` is the entry as it was before the last event of ``history``.
+    """
+
+    entry_id: str
+    version: int
+    status: Status
+    body: Body
+    spans: tuple[Span, ...]
+    scope: Scope
+    author: Actor
+    origin: Origin | None
+    derived_from: tuple[str, ...]
+    replaces: str | None
+    episode: str | None
+    content_digest: str
+    proposed_seq: int
+    history: tuple[int, ...]
+    results: tuple[VerifierResult, ...] = ()
+    risk_ppm: int = 0
+    in_review: bool = False
+    review_message: str = ""
+    decided_by: Actor | None = None
+    reason_code: str = ""
+    adapter_digest: str | None = None
+    tombstone: str | None = None
+    valid_from_us: int | None = None
+    valid_to_us: int | None = None
+    previous: EntryState | None = field(default=None, compare=False, repr=False)
+
+    def as_of(self, seq: int) -> EntryState | None:
+        """The entry as it was right after event ``seq``; ``None`` before its proposal."""
+        entry: EntryState | None = self
+        while entry is not None and entry.history[-1] > seq:
+            entry = entry.previous
+        return entry
+
+    def next_version(self) -> int:
+        """The number a new proposal gets; one that a rollback undid is not used again."""
+        latest, entry = 0, self.previous
+        while entry is not None:
+            latest, entry = max(latest, entry.version), entry.previous
+        return max(latest, self.version) + 1
+
+    @property
+    def channel(self) -> Channel:
+        """``parametric`` for cards, else ``external``."""
+        return channel_of(self.body)
+
+
+@dataclass(frozen=True)
+class AdapterState:
+    """One build of a shard. ``status``: trained, certified, refused, active, withdrawn."""
+
+    digest: str
+    shard_id: str
+    version: int
+    inputs_digest: str
+    base_digest: str
+    cards: tuple[CardRef, ...]
+    seq: int
+    status: str = "trained"
+    certified_cards: int = 0
+    certificate_seq: int | None = None
+    absorbed: tuple[str, ...] = ()
+    """Entry ids of the cards whose absorption was certified."""
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """Up to 32 cards of one scope; ``active`` is the digest served, if any.
+
+    ``served`` lists (event, digest served from it on), oldest first.
+    """
+
+    shard_id: str
+    scope: Scope
+    active: str | None = None
+    versions: tuple[str, ...] = ()
+    served: tuple[tuple[int, str | None], ...] = ()
+
+    def active_at(self, seq: int) -> str | None:
+        """The digest served right after event ``seq``."""
+        return next((digest for since, digest in reversed(self.served) if since <= seq), None)
+
+
+@dataclass(frozen=True)
+class RelayState:
+    """A relay's progress: enough to resume it after a kill."""
+
+    relay_id: str
+    document: str
+    started_seq: int
+    step_seqs: tuple[int, ...] = ()
+    scored_seq: int | None = None
+
+
+@dataclass(frozen=True)
+class TokenState:
+    """An API token; ``digest`` is SHA-256 (hex) of its secret."""
+
+    token_id: str
+    principal: str
+    digest: str
+    expires_at_us: int | None
+    revoked: bool = False
+
+
+class EntrySource(Source[EntryState], Protocol):
+    """Entries that the log knows, found without reading all of it."""
+
+    def with_status(self, statuses: Collection[Status]) -> Iterable[EntryState]:
+        """Entries that have one of these statuses, and only those are read."""
+        ...
+
+    def touched_since(self, seq: int) -> Iterable[str]:
+        """Ids of entries about which something happened after event ``seq``."""
+        ...
+
+    def children(self, entry_id: str) -> Iterable[str]:
+        """Ids of entries that were ever proposed as derived from this one."""
+        ...
+
+
+class Entries(Layered[EntryState]):
+    """The entries, oldest first; most questions are answered without reading all of them."""
+
+    __slots__ = ()
+    _source: EntrySource | None
+
+    def with_status(self, *statuses: Status) -> Iterator[EntryState]:
+        """Entries that have one of these statuses, oldest first."""
+        own = self.set_here()
+        found = [entry for entry in own.values() if entry.status in statuses]
+        if self._source is not None:
+            known = self._source.with_status(statuses)
+            found += [entry for entry in known if entry.entry_id not in own]
+        return iter(sorted(found, key=lambda entry: entry.history[0]))
+
+    def touched_since(self, seq: int) -> Iterator[EntryState]:
+        """Entries about which something happened after event ``seq``, oldest first."""
+        own = self.set_here()
+        found = [entry for entry in own.values() if entry.history[-1] > seq]
+        if self._source is not None:
+            ids = self._source.touched_since(seq)
+            found += [self[entry_id] for entry_id in ids if entry_id not in own]
+        return iter(sorted(found, key=lambda entry: entry.history[0]))
+
+    def children(self, entry_id: str) -> Iterator[EntryState]:
+        """Entries derived directly from this one, oldest first."""
+        found = {e.entry_id: e for e in self.set_here().values() if entry_id in e.derived_from}
+        for child in self._source.children(entry_id) if self._source is not None else ():
+            entry = self[child]
+            if entry_id in entry.derived_from:
+                found[child] = entry
+        return iter(sorted(found.values(), key=lambda entry: entry.history[0]))
