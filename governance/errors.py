@@ -3,8 +3,8 @@
 PalimpsestError
   GovernanceError
     StoreError          SchemaVersionError, StoreBusyError
-    LedgerError         AppendConflictError, SealError, FrozenError
-    VerificationError   ChainError, ProofError, CheckpointError
+    LedgerError         AppendConflictError, SealError, FrozenError, StaleRequestError (size)
+    VerificationError   ChainError, ProofError, CheckpointError, ForkError
     PolicyError         PolicyFileError (file, line), NotAuthorisedError
     ReviewError         IllegalTransitionError, SelfReviewError
     RollbackError       NotReversibleError
@@ -69,6 +69,14 @@ class FrozenError(LedgerError):
     exit_code = 4
 
 
+class StaleRequestError(LedgerError):
+    """A witness is at another ``size`` than the request for a cosignature assumes."""
+
+    def __init__(self, message: str, *, size: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.size = size
+
+
 class VerificationError(GovernanceError):
     """The record does not prove what it claims."""
 
@@ -85,6 +93,10 @@ class ProofError(VerificationError):
 
 class CheckpointError(VerificationError):
     """A signed checkpoint is missing, forged, or ahead of the database."""
+
+
+class ForkError(VerificationError):
+    """A log shows a history that is not a continuation of the one a witness vouched for."""
 
 
 class PolicyError(GovernanceError):

@@ -357,6 +357,46 @@ class Ledger:
         """Check the whole log again, from the bytes, against its signed checkpoints."""
         return self._log.verify(payloads=payloads)
 
+    # What `proof.ProvableLog` asks for.
+
+    @property
+    def origin(self) -> str:
+        """The log's name on its checkpoints."""
+        return origin(self._keys)
+
+    @property
+    def public_key(self) -> bytes:
+        """Raw Ed25519 key that signs the checkpoints."""
+        return self._keys.public_key
+
+    def note(self) -> str:
+        """The newest signed checkpoint."""
+        with self._lock:
+            return self._checkpoints.last() if self._checkpoints else self._signed(self._tree)
+
+    def first_note(self, seq: int) -> str:
+        """The first signed checkpoint that covers event ``seq``."""
+        signed = self._checkpoints.notes() if self._checkpoints else [self._signed(self._tree)]
+        return next(note for note in signed if notes.parse(note).size >= seq)
+
+    def tile(self, level: int, index: int) -> bytes:
+        """The hashes of one tile, joined."""
+        for tile in self._store.tiles():
+            if (tile.level, tile.index) == (level, index):
+                return tile.hashes
+        return b"".join(self._tree.partial[level])
+
+    def header(self, seq: int) -> bytes:
+        """Canonical header bytes of one event."""
+        for row in self._store.read(seq, seq):
+            return row.header
+        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
+
+    def rotations(self) -> Sequence[int]:
+        """Numbers of all ``key.rotated`` events."""
+        rows = self._store.read(1, self._tree.size)
+        return [row.seq for row in rows if row.type == "key.rotated"]
+
     # --- closing -----------------------------------------------------------------------
 
     def close(self) -> None:
