@@ -17,7 +17,7 @@ from typing import Final, Protocol, Self
 from governance.batch import EventDraft, new_event_id
 from governance.client import RemoteLog, connected
 from governance.errors import LedgerError, StoreBusyError, StoreError
-from governance.events import Actor, Event, Scope, SourceIngested
+from governance.events import Actor, Event, KeyRotated, Scope, SourceIngested
 from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
 from governance.keystore import Keystore
 from governance.log import SYSTEM, Head, OwnedLog, Receipt
@@ -92,6 +92,10 @@ class Log(Journal, Protocol):
 
     def note(self) -> str:
         """See :meth:`Ledger.note`."""
+        ...
+
+    def first_note(self, seq: int) -> str:
+        """See :meth:`Ledger.first_note`."""
         ...
 
     def verify(self, *, payloads: bool) -> VerificationReport:
@@ -353,49 +357,21 @@ class Ledger:
         """The newest signed checkpoint."""
         return self._log.note()
 
-    def verify(self, *, payloads: bool = True) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
-        return self._log.verify(payloads=payloads)
-
-    # What `proof.ProvableLog` asks for.
-
-    @property
-    def origin(self) -> str:
-        """The log's name on its checkpoints."""
-        return origin(self._keys)
-
-    @property
-    def public_key(self) -> bytes:
-        """Raw Ed25519 key that signs the checkpoints."""
-        return self._keys.public_key
-
-    def note(self) -> str:
-        """The newest signed checkpoint."""
-        with self._lock:
-            return self._checkpoints.last() if self._checkpoints else self._signed(self._tree)
-
     def first_note(self, seq: int) -> str:
-        """The first signed checkpoint that covers event ``seq``."""
-        signed = self._checkpoints.notes() if self._checkpoints else [self._signed(self._tree)]
-        return next(note for note in signed if notes.parse(note).size >= seq)
+        """The first signed checkpoint that is kept and covers event ``seq``.
 
-    def tile(self, level: int, index: int) -> bytes:
-        """The hashes of one tile, joined."""
-        for tile in self._store.tiles():
-            if (tile.level, tile.index) == (level, index):
-                return tile.hashes
-        return b"".join(self._tree.partial[level])
-
-    def header(self, seq: int) -> bytes:
-        """Canonical header bytes of one event."""
-        for row in self._store.read(seq, seq):
-            return row.header
-        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
+        Raises:
+            LedgerError: no such event.
+        """
+        return self._log.first_note(seq)
 
     def rotations(self) -> Sequence[int]:
         """Numbers of all ``key.rotated`` events."""
-        rows = self._store.read(1, self._tree.size)
-        return [row.seq for row in rows if row.type == "key.rotated"]
+        return [event.header.seq for event in self.events(types=[KeyRotated.event_type])]
+
+    def verify(self, *, payloads: bool = True) -> VerificationReport:
+        """Check the whole log again, from the bytes, against its signed checkpoints."""
+        return self._log.verify(payloads=payloads)
 
     # --- closing -----------------------------------------------------------------------
 

@@ -337,6 +337,14 @@ class OwnedLog(CheckedLog):
     def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
         self.open_box(row, str(header.get("subject")), str(header.get("payload_commit")))
 
+    def first_note(self, seq: int) -> str:
+        """See :meth:`governance.ledger.Ledger.first_note`."""
+        signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
+        for note in signed:
+            if 0 < seq <= notes.parse(note).size:
+                return note
+        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
+
     # --- keys --------------------------------------------------------------------------
 
     def rotate_key(self, actor: Actor, reason: str) -> Receipt:

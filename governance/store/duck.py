@@ -123,7 +123,7 @@ class DuckStore:
         self, rows: Sequence[LogRow], tiles: Sequence[Tile], mentions: Sequence[Mention] = ()
     ) -> None:
         """See the contract."""
-        parts = [
+        parts: list[tuple[str, list[tuple[object, ...]]]] = [
             ("event", [_columns(row) for row in rows]),
             ("tile", [(tile.level, tile.index, tile.hashes) for tile in tiles]),
             ("mention", [(one.seq, one.type, one.subject) for one in mentions]),
