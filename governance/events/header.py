@@ -65,6 +65,10 @@ class Payload(Frozen):
     def subject_id(self) -> str:
         """The thing the event is about, as ``kind:id``."""
 
+    def subject_version(self) -> int:
+        """Which version of it."""
+        return 1
+
     def mentions(self) -> Iterable[str]:
         """Other things it changes or uses, as ``kind:id``: how they find their history."""
         return ()
