@@ -39,6 +39,18 @@ def encode(value: Mapping[str, JsonValue]) -> bytes:
         raise LedgerError(f"value cannot be encoded: {error}") from error
 
 
+def encode_strict(value: Mapping[str, JsonValue]) -> bytes:
+    """:func:`encode` for an object whose keys and types a closed model has checked already.
+
+    Raises:
+        LedgerError: an integer or a text in it is outside the canonical subset.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except (TypeError, ValueError):
+        return encode(value)
+
+
 def decode(data: bytes) -> dict[str, JsonValue]:
     """The object in ``data``, which must already be canonical.
 

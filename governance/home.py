@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance import notes
-from governance.checkpoint import CheckpointLog, sync_folder
+from governance.checkpoint import CheckpointLog
+from governance.durable import sync_folder
 from governance.errors import StoreError
 from governance.events import FORMAT
 from governance.merkle import Tree

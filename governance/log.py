@@ -408,8 +408,14 @@ class OwnedLog(CheckedLog):
     def tidy(self) -> None:
         """Work for quiet moments, so that the next open is quick."""
         with self._committing:
-            self._record(1)
+            self._tidy()
             self.store.checkpoint()
+
+    def _tidy(self) -> None:
+        self._record(1)
+        if self.checkpoints is not None and not self._read_only:
+            with suppress(StoreError):  # tried again the next time
+                self.checkpoints.thin()
 
     # --- closing -----------------------------------------------------------------------
 
@@ -422,7 +428,7 @@ class OwnedLog(CheckedLog):
         """Release files and keys; idempotent."""
         with self._committing:
             if not self._closed:
-                self._record(1)
+                self._tidy()
             self._closed = True
             self.store.close()
             self.keys.close()

@@ -37,8 +37,8 @@ _GOVERNING: Final = frozenset(
     if name.startswith(("policy.", "role.", "principal.", "token.", "key.", "ledger."))
 )  # fmt: skip
 _BUILD_TYPES: Final = frozenset(name for name in PAYLOADS if name.startswith("adapter."))
-_FEW: Final = 64
-"""So many things are read one by one; more are read in one pass over the log."""
+_FEW: Final = 16
+"""So many things are looked up one by one; more are found in one pass over the log."""
 
 
 class Journal(Protocol):
@@ -103,6 +103,7 @@ class _Subjects(Generic[V]):
         self._step_types = self._types
         self._steps: Mapping[str, LastStep] | None = None
         self._found: dict[str, V | None] = {}
+        self._looked = 0
 
     def steps(self) -> Mapping[str, LastStep]:
         """Everything there is, with the last thing that happened to it; one query, kept."""
@@ -117,7 +118,8 @@ class _Subjects(Generic[V]):
 
     def get(self, key: str) -> V | None:
         if key not in self._found:
-            if self._steps is not None and key not in self._steps:
+            self._looked += 1
+            if self._stop == 0 or (self._looked > _FEW and key not in self.steps()):
                 return None
             state = _folded(self._history(key))
             self._found[key] = self._part(state).get(key)
@@ -247,8 +249,15 @@ class _Recalls:
     def __init__(self, journal: Journal, stop: int) -> None:
         self._journal = journal
         self._stop = stop
+        self._all: dict[str, Trail] | None = None
+        self._looked = 0
 
     def get(self, key: str) -> Trail | None:
+        self._looked += 1
+        if self._looked > _FEW:
+            return self.load().get(key)
+        if self._stop == 0:
+            return None
         found = self._journal.mentions(1, self._stop, types=[_RECALL], subject=f"entry:{key}")
         return _trail(mention.seq for mention in found) if found else None
 
@@ -256,10 +265,12 @@ class _Recalls:
         return list(self.load())
 
     def load(self) -> dict[str, Trail]:
-        seqs: dict[str, list[int]] = {}
-        for mention in self._journal.mentions(1, self._stop, types=[_RECALL]):
-            seqs.setdefault(mention.subject.partition(":")[2], []).append(mention.seq)
-        return {key: _trail(found) for key, found in seqs.items()}
+        if self._all is None:
+            seqs: dict[str, list[int]] = {}
+            for mention in self._journal.mentions(1, self._stop, types=[_RECALL]):
+                seqs.setdefault(mention.subject.partition(":")[2], []).append(mention.seq)
+            self._all = {key: _trail(found) for key, found in seqs.items()}
+        return self._all
 
 
 def _trail(seqs: Iterable[int]) -> Trail:

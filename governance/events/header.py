@@ -98,7 +98,7 @@ class Header(Frozen):
 
     def canonical(self) -> bytes:
         """The bytes whose SHA-256, prefixed by 0x00, is the leaf of the log."""
-        return canonical.encode(self.model_dump(mode="json"))
+        return canonical.encode_strict(self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)

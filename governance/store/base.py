@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from governance.merkle import LogRow, Tile, Tree
 
@@ -33,9 +33,8 @@ class Mention:
     subject: str
 
 
-@dataclass(frozen=True)
-class LastStep:
-    """The last event of some types about a thing."""
+class LastStep(NamedTuple):
+    """The last event of some types about a thing. A tuple: there is one for every entry."""
 
     seq: int
     type: str

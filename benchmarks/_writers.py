@@ -1,0 +1,2 @@
+"""Stands in until the daemon's benchmark is merged."""
+def measure(folder,*,seconds,rounds): return {}
