@@ -89,6 +89,18 @@ def test_a_witness_is_not_made_over_something_else(witness: Witness, fast_path: 
     assert not (fast_path / "new").exists()
 
 
+def test_making_one_is_completed_after_an_interruption(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(5, "I/O error")))
+        with pytest.raises(StoreError, match="I/O error"):
+            Witness.create(folder, NAME)
+    with pytest.raises(StoreError, match="there is no witness"):
+        Witness(folder)
+    assert Witness.create(folder, NAME).key == Witness(folder).key
+
+
 def test_a_damaged_key_is_refused(witness: Witness, folder: Path) -> None:
     whole = (folder / KEY_FILE).read_text()
     parts = whole.split("+")
