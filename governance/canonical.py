@@ -81,17 +81,14 @@ def _is_canonical(value: Mapping[str, JsonValue]) -> bool:
             kind = type(item)
             if kind is str or kind is bool or item is None:
                 continue
-            if kind is int:
-                if not -MAX_INTEGER <= cast("int", item) <= MAX_INTEGER:
+            if kind is dict:
+                held = cast("dict[object, object]", item)
+                if not all(type(key) is str and key.isascii() for key in held):
                     return False
-            elif kind is dict:
-                for key in cast("dict[object, object]", item):
-                    if type(key) is not str or not key.isascii():
-                        return False
-                below += cast("dict[object, object]", item).values()
+                below += held.values()
             elif kind is list or kind is tuple:
                 below += cast("list[object]", item)
-            else:
+            elif kind is not int or not -MAX_INTEGER <= cast("int", item) <= MAX_INTEGER:
                 return False
         if not below:
             return True

@@ -107,7 +107,9 @@ class CheckedLog:
                     "a column or projection of the database was changed from outside",
                     hint="`palimpsest verify` names the first bad event",
                 )
-        rows = self._tiles.checked(self._tree, self.store.read(start + 1 if start else LOWEST, size))
+        rows = self._tiles.checked(
+            self._tree, self.store.read(start + 1 if start else LOWEST, size)
+        )
         found = [mention for row in rows for mention in self._mentions_of_row(row)]
         if not self.store.mentions_complete():
             self.store.replace_mentions(found)
@@ -197,9 +199,7 @@ class CheckedLog:
             SchemaVersionError: one is of a type that a newer version wrote.
         """
         tree = self._tree
-        rows = self.store.read(
-            max(start, 1), min(stop, tree.size), types=types, subjects=subjects
-        )
+        rows = self.store.read(max(start, 1), min(stop, tree.size), types=types, subjects=subjects)
         return (self.decode(row) for row in self._tiles.checked(tree, rows))
 
     def last_steps(

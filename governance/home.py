@@ -17,8 +17,8 @@ from governance.checkpoint import CheckpointLog
 from governance.durable import sync_folder
 from governance.errors import StoreError
 from governance.events import FORMAT
-from governance.merkle import Tree
 from governance.keystore import Keystore
+from governance.merkle import Tree
 from governance.store import DuckStore
 
 DATABASE = "ledger.duckdb"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -404,9 +403,7 @@ def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
     """
     if not (home / DATABASE).is_file():
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
-    owner = _claim_or_connect(
-        home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S
-    )
+    owner = _claim_or_connect(home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S)
     if isinstance(owner, RemoteLog):
         with Ledger(owner, home=home) as ledger:
             return ledger.verify(payloads=payloads)

@@ -271,7 +271,10 @@ class OwnedLog(CheckedLog):
     def _signed(self, tree: Tree, state: State) -> str:
         checkpoint = notes.Checkpoint(self.keys.origin, tree.size, tree.root())
         next_key = self.keys.next_key
-        if next_key is not None and state.signing_key == next_key.public_key().public_bytes_raw().hex():
+        if (
+            next_key is not None
+            and state.signing_key == next_key.public_key().public_bytes_raw().hex()
+        ):
             return notes.sign(checkpoint, self.keys.signing_key, next_key)
         return notes.sign(checkpoint, self.keys.signing_key)
 
@@ -365,7 +368,10 @@ class OwnedLog(CheckedLog):
     def _finish_rotation(self) -> None:
         """Promote the announced key, once the note that both signed is on disk."""
         next_key = self.keys.next_key
-        if next_key is not None and self._state.signing_key == next_key.public_key().public_bytes_raw().hex():
+        if (
+            next_key is not None
+            and self._state.signing_key == next_key.public_key().public_bytes_raw().hex()
+        ):
             self.keys.promote_next_key()
 
     # --- projections -------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from governance.events import PAYLOADS, EntryPayload, Event, EntryProposed, RollbackApplied, Status
+from governance.events import PAYLOADS, EntryPayload, EntryProposed, Event, RollbackApplied, Status
 from governance.layered import Layered
 from governance.records import ARRIVES, AdapterState, Entries, EntryState, ShardState
 from governance.state import State

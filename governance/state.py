@@ -62,6 +62,7 @@ from governance.records import (
 )
 from governance.trail import Trail
 
+
 @dataclass
 class State:
     """The memory as of version ``seq``. Mutated only by :meth:`apply`."""
@@ -320,7 +321,16 @@ class State:
         elif isinstance(payload, PolicyActivated):
             self.policies[payload.name] = payload.digest
             self.active_policy = payload.name
-        elif isinstance(payload, RoleGranted):
+        elif isinstance(payload, KeyRotated):
+            self.signing_key = payload.new_key
+        elif isinstance(payload, LedgerFrozen | LedgerThawed):
+            self.frozen = isinstance(payload, LedgerFrozen)
+        else:
+            self._identify(payload)
+
+    def _identify(self, payload: Payload) -> None:
+        """Who may act, in which roles, within which scope, with which token."""
+        if isinstance(payload, RoleGranted):
             held = self.roles.get(payload.principal, frozenset())
             self.roles[payload.principal] = held | {payload.role}
         elif isinstance(payload, RoleWithdrawn):
@@ -334,10 +344,6 @@ class State:
             )
         elif isinstance(payload, TokenRevoked):
             self.tokens[payload.token_id] = replace(self.tokens[payload.token_id], revoked=True)
-        elif isinstance(payload, KeyRotated):
-            self.signing_key = payload.new_key
-        elif isinstance(payload, LedgerFrozen | LedgerThawed):
-            self.frozen = isinstance(payload, LedgerFrozen)
 
 
 __all__ = [

@@ -33,9 +33,8 @@ CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_COLUMNS: Final = (
-    "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
-)  # in the order of LogRow
+_COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
+"""In the order of :class:`LogRow`."""
 
 
 _RECORDS: Final = {
@@ -194,7 +193,7 @@ class DuckStore:
         while low <= stop:
             high = min(low + _PAGE - 1, stop, _HIGHEST)
             rows = self._query(
-                f"SELECT {_COLUMNS} FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608  # constant columns
+                f"SELECT {_COLUMNS} FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",
                 [low, high],
             )
             yield from (LogRow(*row) for row in rows)
@@ -214,11 +213,11 @@ class DuckStore:
         where, values = "seq BETWEEN ? AND ?", [start, stop]
         where, values = _narrowed(where, values, "type", types)
         where, values = _narrowed(where, values, "subject", subjects)
-        found = self._query(f"SELECT seq FROM event WHERE {where} ORDER BY seq", values)  # noqa: S608  # constant names
+        found = self._query(f"SELECT seq FROM event WHERE {where} ORDER BY seq", values)
         seqs = [row[0] for row in found]
         for at in range(0, len(seqs), _FETCH):
             rows = self._query(
-                f"SELECT {_COLUMNS} FROM event WHERE seq IN (SELECT unnest(?)) ORDER BY seq",  # noqa: S608  # constant columns
+                f"SELECT {_COLUMNS} FROM event WHERE seq IN (SELECT unnest(?)) ORDER BY seq",
                 [seqs[at : at + _FETCH]],
             )
             yield from (LogRow(*row) for row in rows)
@@ -235,7 +234,7 @@ class DuckStore:
         where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
         rows = self._query(
             "SELECT subject[?:], max(seq), arg_max(type, seq) FROM event"
-            f" WHERE {where} AND starts_with(subject, ?) GROUP BY subject ORDER BY min(seq)",  # noqa: S608  # constant names
+            f" WHERE {where} AND starts_with(subject, ?) GROUP BY subject ORDER BY min(seq)",
             [len(kind) + 2, *values, f"{kind}:"],
         )
         return {name: LastStep(seq, last) for name, seq, last in rows}
@@ -248,7 +247,7 @@ class DuckStore:
         where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
         where, values = _narrowed(where, values, "subject", subjects)
         rows = self._query(
-            f"SELECT seq, type, subject FROM mention WHERE {where} ORDER BY seq, rowid",  # noqa: S608  # constant names
+            f"SELECT seq, type, subject FROM mention WHERE {where} ORDER BY seq, rowid",
             values,
         )
         return [Mention(*row) for row in rows]
@@ -263,7 +262,7 @@ class DuckStore:
         total = 0
         for table, record in _RECORDS.items():
             [(found,)] = self._query(
-                f"SELECT coalesce(sum(hash(concat(?, {record}))), 0) FROM {table}"  # noqa: S608  # constant names
+                f"SELECT coalesce(sum(hash(concat(?, {record}))), 0) FROM {table}"
                 " WHERE seq BETWEEN ? AND ?",
                 [secret, start, stop],
             )
@@ -309,9 +308,7 @@ class DuckStore:
 
     def tile(self, level: int, index: int) -> bytes | None:
         """See the contract."""
-        rows = self._query(
-            "SELECT hashes FROM tile WHERE level = ? AND idx = ?", [level, index]
-        )
+        rows = self._query("SELECT hashes FROM tile WHERE level = ? AND idx = ?", [level, index])
         return bytes(rows[0][0]) if rows else None
 
     def tiles(self) -> Iterator[Tile]:

@@ -43,13 +43,13 @@ def rewrite_format_1(path: Path) -> None:
             connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old")
             connection.execute("CHECKPOINT old")
             connection.execute(
-                f"INSERT INTO event {_FORMAT_1.format(catalog='old.main')} ORDER BY seq"  # noqa: S608  # constant text
+                f"INSERT INTO event {_FORMAT_1.format(catalog='old.main')} ORDER BY seq"
             )
             connection.execute("INSERT INTO tile SELECT * FROM old.main.tile ORDER BY level, idx")
             connection.execute("INSERT INTO meta VALUES ('format', '2')")
             connection.execute("DETACH old")
             connection.execute("CHECKPOINT")
-        os.replace(_synced(fresh), path)
+        _synced(fresh).replace(path)
         _synced(path.parent)
     except (duckdb.Error, OSError) as error:
         raise StoreError(
