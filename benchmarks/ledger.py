@@ -13,7 +13,8 @@ verify_vs_sha256      rate of the structural verification (signatures, sequence,
                       roots, tiles) over one-thread SHA-256 of the same header bytes;
                       verify_payloads_vs_sha256 opens every payload as well; verify_rss_mb
 state_at_ratio        state_at(v) with the status of every entry, over the best bare SQL for it
-proof_ms              p50 of an inclusion proof at a random event
+proof_ms              p50 of an inclusion proof at a random event; proof_file_ms with header,
+                      checkpoint and a check of the result, as `palimpsest proof` writes it
 open_1m_s             opening the ledger, closed properly before; open_crashed_s after kill -9
 stall_p999_ms         p99.9 of single appends over a long run, database checkpoints included
 """
@@ -51,11 +52,12 @@ from governance.events import (
     Payload,
     SourceIngested,
     Span,
+    Status,
     VerifierResult,
     content_digest,
 )
 from governance.ledger import Ledger
-from governance.merkle import leaf_hash
+from governance.merkle import inclusion_proof, leaf_hash
 from governance.projection import STATUS_TYPES
 from governance.proof import build_proof
 from governance.store.duck import CONFIG
@@ -63,6 +65,7 @@ from governance.store.duck import CONFIG
 AGENT = Actor(kind="agent", id="desk")
 POLICY = Actor(kind="policy", id="default")
 VERIFIERS = Actor(kind="system", id="verifiers")
+_INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PER_ENTRY = 5
 """Events an entry of the long log goes through: its life, and one question that used it."""
 
@@ -91,16 +94,10 @@ def _single(folder: Path, rounds: int) -> dict[str, float]:
         connection = _bare(folder / "bare.duckdb")
         for number in range(rounds):
             drafts = [_proposal(f"e{number}")]
-            governed.append(_timed(lambda drafts=drafts: ledger.append(drafts)))  # type: ignore[misc]
+            governed.append(_timed(ledger.append, drafts))
             [row] = ledger.log.rows(ledger.head.seq, ledger.head.seq)  # type: ignore[attr-defined]
             values = list(vars(row).values())
-            bare.append(
-                _timed(
-                    lambda values=values: connection.execute(  # type: ignore[misc]
-                        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
-                    )
-                )
-            )
+            bare.append(_timed(connection.execute, _INSERT, values))
         connection.close()
     median = statistics.median(governed), statistics.median(bare)
     return {
@@ -155,9 +152,11 @@ def _long_log(folder: Path, events: int) -> dict[str, float]:
     with Ledger.open(home) as ledger:
         rng = random.Random(1)
         seqs = [rng.randint(1, size) for _ in range(500)]
-        times = [_timed(lambda seq=seq: build_proof(ledger, seq)) for seq in seqs]  # type: ignore[misc]
-        figures["proof_ms"] = statistics.median(times) * 1e3
-        figures["proof_p99_ms"] = sorted(times)[-5] * 1e3
+        proofs = sorted(_timed(inclusion_proof, seq - 1, size, ledger.tile) for seq in seqs)
+        figures["proof_ms"] = statistics.median(proofs) * 1e3
+        figures["proof_p99_ms"] = proofs[-5] * 1e3
+        files = [_timed(build_proof, ledger, seq) for seq in seqs]
+        figures["proof_file_ms"] = statistics.median(files) * 1e3
         figures |= _state_at(ledger, size)
         figures["first_queue_s"] = _timed(lambda: ledger.state.queue(ledger.event(1).header.scope))
     figures |= _verification(home)
@@ -175,15 +174,21 @@ def _state_at(ledger: Ledger, size: int) -> dict[str, float]:
     )
     ours, bare = [], []
     for version in [size, size // 2, size * 9 // 10, size // 3, size]:
-        ours.append(_timed(lambda v=version: list(ledger.state_at(v).entries.statuses())))  # type: ignore[misc]
-        bare.append(
-            _timed(lambda v=version: connection.execute(sql, [v, list(STATUS_TYPES)]).fetchall())
-        )  # type: ignore[misc]
+        ours.append(_timed(_statuses, ledger, version))
+        bare.append(_timed(_rows, connection, sql, [version, list(STATUS_TYPES)]))
     ratios = [mine / other for mine, other in zip(ours, bare, strict=True)]
     return {
         "state_at_ratio": statistics.median(ratios),
         "state_at_ms": statistics.median(ours) * 1e3,
     }
+
+
+def _statuses(ledger: Ledger, version: int) -> dict[str, Status]:
+    return ledger.state_at(version).entries.statuses()
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: list[object]) -> list[object]:
+    return list(connection.execute(sql, values).fetchall())
 
 
 def _verification(home: Path) -> dict[str, float]:
@@ -217,7 +222,7 @@ def _sha256_s(home: Path) -> float:
         for start in range(1, size + 1, 50_000):
             headers = [row.header for row in ledger.log.rows(start, start + 49_999)]  # type: ignore[attr-defined]
             gc.collect()
-            seconds += _timed(lambda headers=headers: [leaf_hash(one) for one in headers])  # type: ignore[misc]
+            seconds += _timed(list, map(leaf_hash, headers))
     return seconds
 
 
@@ -240,7 +245,7 @@ def _stalls(folder: Path, appends: int) -> dict[str, float]:
         ledger.append([_evidence()])
         for number in range(appends):
             drafts = [_proposal(f"s{number}")]
-            times.append(_timed(lambda drafts=drafts: ledger.append(drafts)))  # type: ignore[misc]
+            times.append(_timed(ledger.append, drafts))
             _progress(f"stalls: {number:,} of {appends:,} appends", number)
     times.sort()
     return {
@@ -322,9 +327,9 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(work: Callable[..., object], *arguments: object) -> float:
     start = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - start
 
 

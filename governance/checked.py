@@ -8,7 +8,7 @@ checked against the signed tree when it is read (``tiles``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -29,7 +29,7 @@ from governance.merkle import LogRow, Tree, leaf_hash
 from governance.projection import state_of
 from governance.sealing import Opened, unseal
 from governance.state import State
-from governance.store import LastStep, LedgerStore, Mention, joined
+from governance.store import LastSteps, LedgerStore, Mention, joined
 from governance.tiles import SignedTiles
 
 LOWEST: Final = -(2**63) + 1
@@ -202,9 +202,7 @@ class CheckedLog:
         rows = self.store.read(max(start, 1), min(stop, tree.size), types=types, subjects=subjects)
         return (self.decode(row) for row in self._tiles.checked(tree, rows))
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See :class:`governance.projection.Journal`."""
         return self.store.last_steps(kind, max(start, 1), stop, types=types)
 

@@ -16,7 +16,7 @@ from governance.events import PAYLOADS, EntryPayload, EntryProposed, Event, Roll
 from governance.layered import Layered
 from governance.records import ARRIVES, AdapterState, Entries, EntryState, ShardState
 from governance.state import State
-from governance.store import LastStep, Mention
+from governance.store import LastSteps, Mention
 from governance.trail import Trail
 
 V = TypeVar("V")
@@ -55,9 +55,7 @@ class Journal(Protocol):
         """Events ``start`` to ``stop`` (inclusive) of these types and subjects, in order."""
         ...
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """By id of every subject ``kind:id`` with such an event in the range, oldest first."""
         ...
 
@@ -101,11 +99,11 @@ class _Subjects(Generic[V]):
         self._part = part
         self._types = frozenset(name for name in PAYLOADS if name.startswith(f"{kind}."))
         self._step_types = self._types
-        self._steps: Mapping[str, LastStep] | None = None
+        self._steps: LastSteps | None = None
         self._found: dict[str, V | None] = {}
         self._looked = 0
 
-    def steps(self) -> Mapping[str, LastStep]:
+    def steps(self) -> LastSteps:
         """Everything there is, with the last thing that happened to it; one query, kept."""
         if self._steps is None:
             self._steps = self._journal.last_steps(
@@ -114,7 +112,7 @@ class _Subjects(Generic[V]):
         return self._steps
 
     def keys(self) -> Sequence[str]:
-        return list(self.steps())
+        return self.steps().ids
 
     def get(self, key: str) -> V | None:
         if key not in self._found:
@@ -164,19 +162,19 @@ class _EntryLog(_Subjects[EntryState]):
             self._moved = {name: seq for (kind, _, name), seq in named if kind == self._kind}
         return self._moved
 
-    def statuses(self) -> Iterator[tuple[str, Status]]:
+    def statuses(self) -> dict[str, Status]:
         """Every entry and its status, oldest entry first; reads only what a rollback moved."""
-        moved = self.moved()
-        for key, step in self.steps().items():
-            if moved.get(key, 0) > step.seq:
+        steps = self.steps()
+        found = dict(zip(steps.ids, map(_STATUS_AFTER.__getitem__, steps.types), strict=True))
+        for key, seq in self.moved().items():
+            if key in found and seq > steps[key].seq:
                 entry = self.get(key)
                 if entry is not None:
-                    yield key, entry.status
-            else:
-                yield key, _STATUS_AFTER[step.type]
+                    found[key] = entry.status
+        return found
 
     def with_status(self, statuses: Collection[Status]) -> Iterable[EntryState]:
-        wanted = [key for key, status in self.statuses() if status in statuses]
+        wanted = [key for key, status in self.statuses().items() if status in statuses]
         return self.fetch(wanted).values()
 
     def touched_since(self, seq: int) -> Iterable[str]:

@@ -199,7 +199,7 @@ class EntrySource(Source[EntryState], Protocol):
         """Entries that have one of these statuses, and only those are read."""
         ...
 
-    def statuses(self) -> Iterable[tuple[str, Status]]:
+    def statuses(self) -> dict[str, Status]:
         """Every entry's id and status, oldest first, without reading what it says."""
         ...
 
@@ -220,7 +220,7 @@ class Entries(Layered[EntryState]):
 
     def statuses(self) -> dict[str, Status]:
         """Every entry's status by id, oldest first, without reading what it says."""
-        found = dict(self._source.statuses()) if self._source is not None else {}
+        found = self._source.statuses() if self._source is not None else {}
         return found | {key: entry.status for key, entry in self.set_here().items()}
 
     def with_status(self, *statuses: Status) -> Iterator[EntryState]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ import duckdb
 from governance.errors import SchemaVersionError, StoreBusyError, StoreError
 from governance.merkle import TILE_WIDTH, LogRow, Tile, Tree, tile_root
 from governance.store import migration
-from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastStep, Mention
+from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastSteps, Mention
 from governance.store.commands import CommandIndex
 
 _PAGE: Final = 5_000
@@ -123,7 +123,7 @@ class DuckStore:
     ) -> None:
         """See the contract."""
         parts: list[tuple[str, list[tuple[object, ...]]]] = [
-            ("event", [_columns(row) for row in rows]),
+            ("event", [_values(row) for row in rows]),
             ("tile", [(tile.level, tile.index, tile.hashes) for tile in tiles]),
             ("mention", [(one.seq, one.type, one.subject) for one in mentions]),
         ]
@@ -227,17 +227,15 @@ class DuckStore:
         [(highest,)] = self._query("SELECT coalesce(max(seq), 0) FROM event", [])
         return int(highest)
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> dict[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the contract."""
         where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
-        rows = self._query(
-            "SELECT subject[?:], max(seq), arg_max(type, seq) FROM event"
+        columns = self._columns(
+            "SELECT subject[?:] AS id, max(seq) AS seq, arg_max(type, seq) AS type FROM event"
             f" WHERE {where} AND starts_with(subject, ?) GROUP BY subject ORDER BY min(seq)",
             [len(kind) + 2, *values, f"{kind}:"],
         )
-        return {name: LastStep(seq, last) for name, seq, last in rows}
+        return LastSteps(columns["id"], columns["seq"], columns["type"])
 
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
@@ -340,14 +338,31 @@ class DuckStore:
         return [tile_root(bytes(row[0])) for row in rows]
 
     def _query(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """All rows of a query, on a cursor of its own: readers may run beside the writer."""
+        """All rows of a query."""
+        with self._reading() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def _columns(self, sql: str, values: Sequence[object]) -> dict[str, list[Any]]:
+        """All columns of a query: for many rows half the cost of :meth:`_query`."""
+        with self._reading() as connection:
+            found = connection.execute(sql, values).fetchnumpy()
+        return {name: column.tolist() for name, column in found.items()}
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of its own, so that readers run beside the writer.
+
+        Raises:
+            StoreError: the engine cannot read.
+        """
         try:
             self._revive()
             if self._format < STORE_FORMAT:  # its view belongs to this one connection
                 with self._private:
-                    return self._connection.execute(sql, values).fetchall()
+                    yield self._connection
+                return
             with self._connection.cursor() as cursor:
-                return cursor.execute(sql, values).fetchall()
+                yield cursor
         except duckdb.Error as error:
             raise StoreError(
                 f"the ledger file cannot be read: {_first_line(error)}",
@@ -389,7 +404,7 @@ def _narrowed(
     return f"{where} AND {column} IN (SELECT unnest(?::VARCHAR[]))", [*values, list(wanted)]
 
 
-def _columns(row: LogRow) -> tuple[object, ...]:
+def _values(row: LogRow) -> tuple[object, ...]:
     return (
         row.seq, row.event_id, row.type, row.recorded_at_us, row.subject, row.header, row.leaf,
         row.sealed, row.command,

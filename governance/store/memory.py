@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from governance.errors import StoreError
 from governance.merkle import LogRow, Tile, Tree
-from governance.store.base import FINGERPRINTS, LastStep, Mention
+from governance.store.base import FINGERPRINTS, LastSteps, Mention
 
 
 class MemoryStore:
@@ -63,15 +63,15 @@ class MemoryStore:
         """See the contract."""
         return len(self._rows)
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> dict[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the contract."""
-        rows = self.read(start, stop, types=types)
-        named = ((row.subject.partition(":"), row) for row in rows)
-        return {
-            name: LastStep(row.seq, row.type) for (found, _, name), row in named if found == kind
-        }
+        last: dict[str, LogRow] = {}
+        for row in self.read(start, stop, types=types):
+            found, _, name = row.subject.partition(":")
+            if found == kind:
+                last[name] = row
+        steps = list(last.values())
+        return LastSteps(list(last), [row.seq for row in steps], [row.type for row in steps])
 
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
