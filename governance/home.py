@@ -84,6 +84,8 @@ def open_files(home: Path, *, read_only: bool) -> HomeFiles:
         StoreError: one of them is missing, locked, unreadable or not ours.
         SchemaVersionError: a newer version wrote it.
     """
+    if not read_only:
+        _refuse_shared_keys(home / KEYS)
     store = DuckStore(home / DATABASE, read_only=read_only)
     try:
         keys = Keystore(home / KEYS, read_only=read_only)
@@ -96,6 +98,19 @@ def open_files(home: Path, *, read_only: bool) -> HomeFiles:
         store.abandon()
         keys.close()
         raise
+
+
+def _refuse_shared_keys(keys: Path) -> None:
+    """Whoever reads the keystore can sign and decrypt: nothing is signed with such a key."""
+    try:
+        mode = keys.stat().st_mode & 0o777
+    except OSError:
+        return  # the keystore itself says what is wrong with it
+    if mode & 0o077:
+        raise StoreError(
+            f"{keys.name} can be read by other users (mode {mode:04o})",
+            hint=f"chmod 600 {keys}; if somebody may have copied it, rotate the key afterwards",
+        )
 
 
 def _create(home: Path) -> None:

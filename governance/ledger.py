@@ -228,12 +228,12 @@ class Ledger:
         Raises:
             LedgerError: no such version.
         """
-        head = self._log.head.seq
-        if not 0 <= seq <= head:
+        live = self._log.state
+        if not 0 <= seq <= live.seq:
             raise LedgerError(
-                f"version {seq} does not exist", hint=f"versions run from 0 to {head}"
+                f"version {seq} does not exist", hint=f"versions run from 0 to {live.seq}"
             )
-        return state_of(self._log, seq)
+        return live if seq == live.seq else state_of(self._log, seq)
 
     def event(self, seq: int) -> Event:
         """One event by number.

@@ -125,7 +125,8 @@ class OwnedLog(CheckedLog):
         ``ledger.recovered``.
         """
         tail = self.load()
-        if self._read_only:
+        if self._read_only or self.unknown_types:
+            self._read_only = True
             if tail is not None:
                 self._tree, self._state = tail.tree, tail.state
             return
@@ -164,6 +165,7 @@ class OwnedLog(CheckedLog):
         """See :meth:`governance.ledger.Ledger.append`."""
         if not drafts:
             raise LedgerError("an append needs at least one event")
+        self.refuse_unknown()
         if self._read_only:
             raise StoreError("the ledger is open for reading only")
         request = _Request(drafts, key)

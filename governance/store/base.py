@@ -109,6 +109,10 @@ class LedgerStore(Protocol):
         """The highest ``seq``, 0 without events; it counts them unless the log is damaged."""
         ...
 
+    def types(self) -> frozenset[str]:
+        """Every type of event there is."""
+        ...
+
     def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """The last event of these types in the range, by id of its subject ``kind:id``.
 

@@ -227,6 +227,10 @@ class DuckStore:
         [(highest,)] = self._query("SELECT coalesce(max(seq), 0) FROM event", [])
         return int(highest)
 
+    def types(self) -> frozenset[str]:
+        """See the contract."""
+        return frozenset(row[0] for row in self._query("SELECT DISTINCT type FROM event", []))
+
     def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the contract."""
         where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)

@@ -63,6 +63,10 @@ class MemoryStore:
         """See the contract."""
         return len(self._rows)
 
+    def types(self) -> frozenset[str]:
+        """See the contract."""
+        return frozenset(row.type for row in self._rows)
+
     def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the contract."""
         last: dict[str, LogRow] = {}
