@@ -109,7 +109,7 @@ class DuckStore:
     def _adopt(self) -> None:
         """Read an earlier format: through a view, or by writing the file anew."""
         if self._read_only:
-            self._connection.execute(migration.VIEW_OF_FORMAT_1)
+            self._connection.execute(migration.view_of_format_1(self._path))
             return
         self._connection.close()
         migration.rewrite_format_1(self._path)

@@ -23,7 +23,14 @@ _FORMAT_1: Final = (
 )
 """Payloads lay in a table of their own, and the command only in the header."""
 
-VIEW_OF_FORMAT_1: Final = f"CREATE TEMP VIEW event AS {_FORMAT_1.format(catalog='main')}"
+
+def view_of_format_1(path: Path) -> str:
+    """SQL that makes the file at ``path``, opened for reading only, look like the present one.
+
+    The view hides the table of the same name, which it has to name in full.
+    """
+    name = path.stem.replace('"', '""')
+    return f"CREATE TEMP VIEW event AS {_FORMAT_1.format(catalog=f'{chr(34)}{name}{chr(34)}.main')}"
 
 
 def rewrite_format_1(path: Path) -> None:
