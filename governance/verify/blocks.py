@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import repeat
+from itertools import count, repeat
 from typing import Final
 
 import numpy as np
@@ -22,7 +22,7 @@ from governance import canonical
 from governance.errors import PalimpsestError
 from governance.merkle import TILE_WIDTH, LogRow, leaf_hash
 
-BLOCK: Final = 4 * TILE_WIDTH
+BLOCK: Final = 16 * TILE_WIDTH
 """Events per block: whole tiles, so that blocks can be hashed apart from each other."""
 
 HASH_BYTES: Final = 32
@@ -86,13 +86,14 @@ class RowBlock:
             self.headers, self.leaves, self.sealed or repeat(None), self.commands,
         )  # fmt: skip
 
-    def part(self, start: int, stop: int) -> RowBlock:
-        """Rows ``start`` to ``stop`` (exclusive), counted from 0 in this block, unsealed."""
-        cut = slice(start, stop)
-        return RowBlock(
-            self.seqs[cut], self.event_ids[cut], self.types[cut], self.recorded_at_us[cut],
-            self.subjects[cut], self.headers[cut], self.leaves[cut], self.commands[cut],
-        )  # fmt: skip
+    def tiles(self) -> Iterator[RowBlock]:
+        """The same in parts of one tile's width, which a processor's cache can hold."""
+        for start in range(0, len(self.seqs), TILE_WIDTH):
+            cut = slice(start, start + TILE_WIDTH)
+            yield RowBlock(
+                self.seqs[cut], self.event_ids[cut], self.types[cut], self.recorded_at_us[cut],
+                self.subjects[cut], self.headers[cut], self.leaves[cut], self.commands[cut],
+            )  # fmt: skip
 
 
 def blocks(rows: Iterable[LogRow | RowBlock]) -> Iterator[RowBlock]:
@@ -131,7 +132,7 @@ def _of_rows(rows: Sequence[LogRow]) -> RowBlock:
 
 @dataclass(frozen=True)
 class Packed:
-    """A block as few long strings, cheap to compare and to hand to another process.
+    """The events of one tile as few long strings, cheap to compare and to hand to another process.
 
     One line per event in every field but ``leaves``, which has no separator; each line of
     ``headers`` starts with the 0x00 of the leaf hash.
@@ -174,16 +175,16 @@ class Checked:
 
 
 def pack(block: RowBlock, first: int) -> Packed | None:
-    """``block`` for :func:`check_packed`; ``None`` when it surely would not be accepted.
+    """A tile for :func:`check_packed`; ``None`` when it surely would not be accepted.
 
     Args:
-        block: Not empty.
+        block: One tile's events, or fewer at the end of the log; not empty.
         first: Number that its first event must have.
     """
-    count = len(block.seqs)
+    length = len(block.seqs)
     try:
         fits = (
-            list(block.seqs) == list(range(first, first + count))
+            list(block.seqs) == list(range(first, first + length))
             and "" not in block.commands
             and max(block.recorded_at_us) <= canonical.MAX_INTEGER
             and set(map(len, block.leaves)) == {HASH_BYTES}
@@ -191,7 +192,7 @@ def pack(block: RowBlock, first: int) -> Packed | None:
         if not fits:
             return None
         return Packed(
-            first, count,
+            first, length,
             "\n".join([command or "" for command in block.commands]),
             "\n".join(block.event_ids),
             "\n".join(map(str, block.recorded_at_us)),
@@ -204,17 +205,33 @@ def pack(block: RowBlock, first: int) -> Packed | None:
         return None
 
 
-def check_packed(packed: Packed, sizes: Sequence[int]) -> Checked | None:
+def pack_block(block: RowBlock, first: int) -> list[Packed] | None:
+    """Every tile of ``block``; ``None`` when one would surely not be accepted."""
+    tiles = []
+    for start, part in zip(count(first, TILE_WIDTH), block.tiles(), strict=False):
+        packed = pack(part, start)
+        if packed is None:
+            return None
+        tiles.append(packed)
+    return tiles
+
+
+def check_packed(tiles: Sequence[Packed], sizes: Sequence[int]) -> Checked | None:
     """Steps 2 to 4 for a block in which nothing is wrong; ``None`` for any other.
 
     Args:
-        packed: What :func:`pack` returned.
+        tiles: What :func:`pack` made of each tile of the block.
         sizes: Log sizes within the block whose ``tails`` are wanted, ascending.
     """
-    accepted = _accept(packed)
-    if accepted is None:
-        return None
-    return _checked(*accepted, packed.first, sizes, [])
+    ids: list[bytes] = []
+    leaves: list[bytes] = []
+    for packed in tiles:
+        accepted = _accept(packed)
+        if accepted is None:
+            return None
+        ids.append(accepted[0])
+        leaves += accepted[1]
+    return _checked(ids, leaves, tiles[0].first, sizes, [])
 
 
 def check_block(block: RowBlock, first: int, sizes: Sequence[int]) -> Checked:
@@ -228,19 +245,18 @@ def check_block(block: RowBlock, first: int, sizes: Sequence[int]) -> Checked:
     ids: list[bytes] = []
     leaves: list[bytes] = []
     findings: list[Finding] = []
-    for start in range(0, len(block.seqs), TILE_WIDTH):
-        part = block.part(start, start + TILE_WIDTH)
-        packed = pack(part, first + start)
+    for start, part in zip(count(first, TILE_WIDTH), block.tiles(), strict=False):
+        packed = pack(part, start)
         accepted = None if packed is None else _accept(packed)
         if accepted is not None:
             ids.append(accepted[0])
             leaves += accepted[1]
             continue
-        for position, row in enumerate(part.rows(), start=first + start):
+        for position, row in enumerate(part.rows(), start):
             findings += (Finding(position, text) for text in _wrong(row, position))
             ids.append(_id_bytes(row.event_id))
             leaves.append(leaf_hash(_header_bytes(row)))
-    return _checked(b"".join(ids), leaves, first, sizes, findings)
+    return _checked(ids, leaves, first, sizes, findings)
 
 
 def _accept(packed: Packed) -> tuple[bytes, list[bytes]] | None:
@@ -334,7 +350,11 @@ def _id_bytes(event_id: str) -> bytes:
 
 
 def _checked(
-    ids: bytes, leaves: list[bytes], first: int, sizes: Sequence[int], findings: list[Finding]
+    ids: Sequence[bytes],
+    leaves: list[bytes],
+    first: int,
+    sizes: Sequence[int],
+    findings: list[Finding],
 ) -> Checked:
     levels = [leaves]
     for _ in range(_TILE_LEVELS):
@@ -346,7 +366,7 @@ def _checked(
     tails = [
         _tail(levels, length) for length in (*(size - first + 1 for size in sizes), len(leaves))
     ]
-    return Checked(ids, b"".join(leaves), b"".join(levels[-1]), tails, findings)
+    return Checked(b"".join(ids), b"".join(leaves), b"".join(levels[-1]), tails, findings)
 
 
 def _tail(levels: Sequence[Sequence[bytes]], length: int) -> list[bytes]:

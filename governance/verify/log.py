@@ -125,8 +125,8 @@ class _Scan:
         """Order comes from the numbers; a clock that went back is told, not condemned."""
         column: Sequence[object] = block.recorded_at_us  # an attacker may have put anything
         before = self._clock
-        if _ascend(column) and isinstance(column[-1], int) and (before or 0) <= column[0]:
-            self._clock = column[-1]
+        if _ascend(column, before):
+            self._clock = block.recorded_at_us[-1]
             return
         times = [(at, time) for at, time in enumerate(column, first) if isinstance(time, int)]
         for position, time in times:
@@ -252,11 +252,14 @@ class _Scan:
         return bytes(self._roots[at : at + HASH_BYTES]) or None
 
 
-def _ascend(times: Sequence[object]) -> bool:
-    try:
-        return list(times) == sorted(times)  # type: ignore[type-var]  # caught if they do not
-    except TypeError:
-        return False
+def _ascend(times: Sequence[object], before: int | None) -> bool:
+    """Whether these are integers that never fall, from ``before`` on."""
+    numbers = [time for time in times if isinstance(time, int)]
+    return (
+        len(numbers) == len(times)
+        and numbers == sorted(numbers)
+        and (before is None or before <= numbers[0])
+    )
 
 
 def _sizes(signed: Sequence[str]) -> array[int]:

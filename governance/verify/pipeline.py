@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 from governance.verify.blocks import (
@@ -20,13 +22,13 @@ from governance.verify.blocks import (
     RowBlock,
     check_block,
     check_packed,
-    pack,
+    pack_block,
 )
 
-PARALLEL_AFTER: Final = 32 * BLOCK
+PARALLEL_AFTER: Final = 16 * BLOCK
 """Events checked alone first: starting a process takes longer than checking these."""
 
-_AHEAD: Final = 3
+_AHEAD: Final = 2
 """Blocks given to a helper before its first is back, so that it never waits."""
 
 
@@ -37,17 +39,11 @@ class _Job:
     block: RowBlock
     first: int
     sizes: Sequence[int]
+    done: bool = False
     checked: Checked | None = None
-    future: Future[Checked | None] | None = None
-
-    def done(self) -> bool:
-        return self.future is None or self.future.done()
 
     def result(self) -> Checked:
-        """What the helper found, or the slow answer where the fast check says no."""
-        if self.future is not None:
-            with suppress(BrokenProcessPool):  # a helper was killed: nothing is lost but time
-                self.checked = self.future.result()
+        """The quick answer, or the thorough one where the quick check did not say yes."""
         return self.checked or check_block(self.block, self.first, self.sizes)
 
 
@@ -64,63 +60,113 @@ def check_blocks(
     Side effects: starts helper processes once the log proves long, ends them at the end.
     """
     jobs: deque[_Job] = deque()
-    helpers = _Helpers(processes - 1)
+    helpers: list[_Helper] = []
     first = 1
     try:
         for block in blocks:
+            if first > PARALLEL_AFTER and not helpers:
+                helpers = [_Helper() for _ in range(processes - 1)]
             stop = first + len(block.seqs)
             wanted = sizes[bisect_left(sizes, first) : bisect_left(sizes, stop)]
             job = _Job(block, first, wanted)
-            packed = pack(block, first)
-            if packed is not None:
-                busy = sum(not one.done() for one in jobs)
-                job.future = (
-                    helpers.submit(packed, wanted, busy) if first > PARALLEL_AFTER else None
-                )
-                if job.future is None:
-                    job.checked = check_packed(packed, wanted)
             jobs.append(job)
+            _assign(job, helpers)
             first = stop
-            while jobs and (jobs[0].done() or len(jobs) > helpers.most_jobs):
+            while jobs and (jobs[0].done or len(jobs) > 2 * _AHEAD * len(helpers)):
+                _await(jobs[0], helpers)
                 done = jobs.popleft()
                 yield done.block, done.result()
         for job in jobs:
+            _await(job, helpers)
             yield job.block, job.result()
     finally:
-        helpers.close()
+        for helper in helpers:
+            helper.close()
 
 
-class _Helpers:
-    """Processes that run :func:`check_packed`; none after one of them broke."""
+def _assign(job: _Job, helpers: Sequence[_Helper]) -> None:
+    """Give ``job`` to a helper with nothing better to do, or do it here."""
+    packed = pack_block(job.block, job.first)
+    if packed is None:
+        job.done = True
+        return
+    for helper in helpers:
+        helper.collect()
+        if helper.has_room():
+            helper.give(job, packed)
+            return
+    job.checked = check_packed(packed, job.sizes)
+    job.done = True
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._pool: ProcessPoolExecutor | None = None
-        self.most_jobs = 2 * _AHEAD * count
 
-    def submit(
-        self, packed: Packed, sizes: Sequence[int], busy: int
-    ) -> Future[Checked | None] | None:
-        """Hand a block over; ``None`` when this process had better check it itself."""
-        if busy >= _AHEAD * self._count:
-            return None
+def _await(job: _Job, helpers: Sequence[_Helper]) -> None:
+    for helper in helpers:
+        while not job.done and job in helper.waiting:
+            helper.collect(wait=True)
+
+
+class _Helper:
+    """A process that runs :func:`check_packed`.
+
+    It is started afresh, not forked: the database engine has threads of its own. A thread
+    writes to it, so that this process never waits for it to read.
+    """
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self._here, there = context.Pipe()
+        self.waiting: deque[_Job] = deque()
+        self._broken = False
+        self._process = context.Process(target=serve, args=(there,), daemon=True)
+        self._process.start()
+        there.close()
+        self._outbox: SimpleQueue[bytes] = SimpleQueue()
+        self._writer = Thread(target=_write, args=(self._outbox, self._here), daemon=True)
+        self._writer.start()
+
+    def has_room(self) -> bool:
+        """Whether another block would be begun soon."""
+        return not self._broken and len(self.waiting) < _AHEAD
+
+    def give(self, job: _Job, packed: list[Packed]) -> None:
+        """Hand a block over."""
+        self.waiting.append(job)
+        self._outbox.put(pickle.dumps((packed, job.sizes)))
+
+    def collect(self, *, wait: bool = False) -> None:
+        """Take what is done; with ``wait``, at least one. A helper that died did nothing."""
         try:
-            if self._pool is None:
-                # Never forked: the database engine has threads of its own.
-                self._pool = ProcessPoolExecutor(
-                    self._count, mp_context=get_context("spawn"), initializer=_ignore_interrupts
-                )
-            return self._pool.submit(check_packed, packed, sizes)
-        except (OSError, BrokenProcessPool):
-            self._count = 0
-            return None
+            while self.waiting and (wait or self._here.poll()):
+                checked: Checked | None = self._here.recv()
+                job = self.waiting.popleft()
+                job.checked, job.done, wait = checked, True, False
+        except (EOFError, OSError):
+            self._broken = True
+            for job in self.waiting:
+                job.done = True
+            self.waiting.clear()
 
     def close(self) -> None:
-        """End the processes; what they have not begun is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the process, whatever it is doing."""
+        self._process.terminate()
+        self._process.join()
+        self._outbox.put(b"")
+        self._writer.join()
+        self._here.close()
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole group; only the process in front answers it."""
+def _write(outbox: SimpleQueue[bytes], pipe: Connection) -> None:
+    with suppress(OSError):  # the helper died: `collect` notices
+        while message := outbox.get():
+            pipe.send_bytes(message)
+
+
+def serve(pipe: Connection) -> None:
+    """Answer one block after another, until nobody asks; a helper process runs this.
+
+    Ctrl-C reaches the whole process group, but only the command in front answers it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(check_packed(*pickle.loads(pipe.recv_bytes())))  # noqa: S301  # our own
