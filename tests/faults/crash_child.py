@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance import checkpoint
+from governance import checkpoint, keystore
 from governance.checkpoint import CheckpointLog
 from governance.events import RoleGranted
+from governance.keystore import Keystore
 from governance.ledger import EventDraft, Ledger
-from governance.sealing import Keystore
-from governance.store import DuckStore, duck
+from governance.store import DuckStore
 from tests.governance.drafts import ANN, draft
 
 PER_COMMAND = 2
@@ -66,11 +66,11 @@ def _torn_write(kill: Kill) -> None:
 
 # The steps are those of the ledger's docstring.
 STEPS: dict[str, Callable[[Kill], None]] = {
-    "1 checked, nothing written": lambda kill: _around(Keystore, "ensure", before=kill),
-    "2 keys half written": lambda kill: _around(Keystore, "_insert", after=kill),
-    "2 keys durable": lambda kill: _around(Keystore, "ensure", after=kill),
+    "1 checked, nothing written": lambda kill: _around(Keystore, "prepare", before=kill),
+    "2 keys half written": lambda kill: _around(keystore, "_execute", after=kill),
+    "2 keys durable": lambda kill: _around(Keystore, "prepare", after=kill),
     "3 sealed and hashed": lambda kill: _around(DuckStore, "append", before=kill),
-    "4 inside the transaction": lambda kill: _around(duck, "_insert", after=kill),
+    "4 inside the transaction": lambda kill: _around(DuckStore, "_insert", after=kill),
     "4 committed": lambda kill: _around(DuckStore, "append", after=kill),
     "5 checkpoint half written": _torn_write,
     "5 checkpoint written, not synced": lambda kill: _around(checkpoint, "_write_all", after=kill),

@@ -126,14 +126,14 @@ EDITS: dict[str, tuple[list[str], str]] = {
         f"event {EVENTS} is missing or out of order: found event {EVENTS + 50}",
     ),
     "a sealed payload byte": (
-        [("UPDATE sealed SET box = (SELECT unhex(hex(box)[:-3] || 'ff') FROM sealed WHERE seq = 7)"
+        [("UPDATE event SET sealed = (SELECT unhex(hex(sealed)[:-3] || 'ff') FROM event WHERE seq = 7)"
          " WHERE seq = 7")],
         "event 7:",
     ),
     "a sealed payload cut": (
-        ["UPDATE sealed SET box = unhex(hex(box)[:20]) WHERE seq = 7"], "event 7:",
+        ["UPDATE event SET sealed = unhex(hex(sealed)[:20]) WHERE seq = 7"], "event 7:",
     ),
-    "a sealed payload deleted": (["DELETE FROM sealed WHERE seq = 7"], "event 7:"),
+    "a sealed payload deleted": (["UPDATE event SET sealed = NULL WHERE seq = 7"], "event 7:"),
     "payloads of one subject swapped": (
         unconstrained(
             "sealed",
@@ -145,7 +145,7 @@ EDITS: dict[str, tuple[list[str], str]] = {
         unconstrained("sealed", "INSERT INTO sealed SELECT * FROM sealed WHERE seq = 7"),
         "event 8 is missing or out of order: found event 7",
     ),
-    "all payloads deleted": (["DELETE FROM sealed"], "event 1:"),
+    "all payloads deleted": (["UPDATE event SET sealed = NULL"], "event 1:"),
     "a tile byte": (
         ["UPDATE tile SET hashes = unhex(hex(hashes)[:-3] || '00')"], "tile 0 of level 0",
     ),
