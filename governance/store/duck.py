@@ -16,7 +16,7 @@ from typing import Any, Final
 import duckdb
 
 from governance.errors import SchemaVersionError, StoreBusyError, StoreError
-from governance.merkle import TILE_WIDTH, LogRow, Tile, Tree, tile_root
+from governance.merkle import TILE_WIDTH, LogRow, RowBlock, Tile, Tree, tile_root
 from governance.store import migration
 from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastSteps, Mention
 from governance.store.commands import CommandIndex
@@ -222,6 +222,22 @@ class DuckStore:
             )
             yield from (LogRow(*row) for row in rows)
 
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """See the contract."""
+        names = _COLUMNS if sealed else _COLUMNS.replace(", sealed", "")
+        [(low,)] = self._query("SELECT min(seq) FROM event", [])
+        while low is not None:
+            found = self._columns(
+                f"SELECT {names} FROM event WHERE seq >= ? AND seq < ? ORDER BY seq",
+                [low, low + width],
+            )
+            yield RowBlock(
+                found["seq"], found["event_id"], found["type"], found["recorded_at_us"],
+                found["subject"], _bytes(found["header"]), _bytes(found["leaf"]),
+                found["command"], _bytes(found["sealed"]) if sealed else None,
+            )  # fmt: skip
+            [(low,)] = self._query("SELECT min(seq) FROM event WHERE seq >= ?", [low + width])
+
     def size(self) -> int:
         """See the contract."""
         [(highest,)] = self._query("SELECT coalesce(max(seq), 0) FROM event", [])
@@ -406,6 +422,11 @@ def _narrowed(
     if wanted is None:
         return where, values
     return f"{where} AND {column} IN (SELECT unnest(?::VARCHAR[]))", [*values, list(wanted)]
+
+
+def _bytes(column: Iterable[bytearray | None]) -> list[Any]:
+    """DuckDB gives columns of blobs as byte arrays, which nothing else here does."""
+    return [None if value is None else bytes(value) for value in column]
 
 
 def _values(row: LogRow) -> tuple[object, ...]:
