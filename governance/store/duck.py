@@ -24,6 +24,7 @@ from governance.store.commands import CommandIndex
 _PAGE: Final = 5_000
 _FETCH: Final = 1_000
 """Rows found by other columns than their number are fetched in such portions."""
+_LOWEST: Final = -(2**63) + 1
 _HIGHEST: Final = 2**63 - 1
 CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     # Merging the write-ahead log stalls appends, replaying it after a crash costs about
@@ -33,6 +34,7 @@ CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_FRUGAL: Final = "64MiB"
 _COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
 """In the order of :class:`LogRow`."""
 
@@ -48,8 +50,16 @@ _RECORDS: Final = {
 class DuckStore:
     """Keeps the contract of :class:`governance.store.LedgerStore` in a DuckDB file."""
 
-    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, create: bool = False, read_only: bool = False, frugal: bool = False
+    ) -> None:
         """Open the file, or make it with its tables.
+
+        Args:
+            path: The file.
+            create: Make it.
+            read_only: Write nothing; several processes may.
+            frugal: Keep the engine's buffers small, for one pass through all of it.
 
         Raises:
             StoreError: missing, unreadable or not a ledger.
@@ -70,7 +80,7 @@ class DuckStore:
         self._broken = False
         self._private = threading.Lock()
         """Held while the writer's own connection is used to read."""
-        self._connection = _connect(self._path, read_only=read_only)
+        self._connection = _connect(self._path, read_only=read_only, frugal=frugal)
         try:
             if create:
                 self._create()
@@ -331,8 +341,16 @@ class DuckStore:
 
     def tiles(self) -> Iterator[Tile]:
         """See the contract."""
-        rows = self._query("SELECT level, idx, hashes FROM tile ORDER BY level, idx", [])
-        return (Tile(*row) for row in rows)
+        for (level,) in self._query("SELECT DISTINCT level FROM tile ORDER BY level", []):
+            low: int | None = _LOWEST
+            while low is not None:
+                rows = self._query(
+                    "SELECT level, idx, hashes FROM tile WHERE level = ? AND idx >= ?"
+                    " ORDER BY idx LIMIT ?",
+                    [level, low, TILE_WIDTH],
+                )
+                yield from (Tile(*row) for row in rows)
+                low = rows[-1][1] + 1 if len(rows) == TILE_WIDTH else None
 
     def tree(self, size: int) -> Tree:
         """See the contract."""
@@ -408,9 +426,10 @@ class DuckStore:
         self.close()
 
 
-def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, *, read_only: bool, frugal: bool = False) -> duckdb.DuckDBPyConnection:
+    config = {**CONFIG, "memory_limit": _FRUGAL} if frugal else CONFIG
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        return duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:
         raise _opening_failed(path, error) from error
 
