@@ -77,8 +77,13 @@ def prepare(home: Path, *, create: bool) -> None:
     )
 
 
-def open_files(home: Path, *, read_only: bool) -> HomeFiles:
+def open_files(home: Path, *, read_only: bool, frugal: bool = False) -> HomeFiles:
     """Open database, keystore and checkpoints of a whole home.
+
+    Args:
+        home: The folder.
+        read_only: Write nothing.
+        frugal: Keep the engine's buffers small.
 
     Raises:
         StoreError: one of them is missing, locked, unreadable or not ours.
@@ -86,7 +91,7 @@ def open_files(home: Path, *, read_only: bool) -> HomeFiles:
     """
     if not read_only:
         _refuse_shared_keys(home / KEYS)
-    store = DuckStore(home / DATABASE, read_only=read_only)
+    store = DuckStore(home / DATABASE, read_only=read_only, frugal=frugal)
     try:
         keys = Keystore(home / KEYS, read_only=read_only)
     except StoreError:

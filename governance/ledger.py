@@ -408,7 +408,7 @@ def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
         with Ledger(owner, home=home) as ledger:
             return ledger.verify(payloads=payloads)
     try:
-        files = open_files(home, read_only=True)
+        files = open_files(home, read_only=True, frugal=True)
         log = OwnedLog(
             files.store, files.keys, files.checkpoints, clock=SystemClock(), read_only=True
         )

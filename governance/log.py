@@ -28,7 +28,7 @@ from typing import Final
 
 from governance import canonical, notes
 from governance.batch import Batch, EventDraft, compose, mentions_of
-from governance.checked import HIGHEST, LOWEST, MENTIONING, CheckedLog
+from governance.checked import MENTIONING, CheckedLog
 from governance.checkpoint import CheckpointLog
 from governance.errors import LedgerError, PalimpsestError, StoreError
 from governance.events import PAYLOADS, Actor, KeyRotated, LedgerRecovered, Scope
@@ -38,7 +38,7 @@ from governance.ports import Clock
 from governance.projection import state_of
 from governance.state import State
 from governance.store import LedgerStore, Mention, joined
-from governance.verify import VerificationReport, verify_log
+from governance.verify import BLOCK, VerificationReport, verify_log
 
 SYSTEM: Final = Actor(kind="system", id="palimpsest")
 GROUP_EVENTS: Final = 4_096
@@ -331,12 +331,13 @@ class OwnedLog(CheckedLog):
         """Check the whole log again, from the bytes, against its signed checkpoints."""
         signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
         return verify_log(
-            self.store.read(LOWEST, HIGHEST),
+            self.store.blocks(BLOCK, sealed=payloads),
             signed=signed,
             public_key=self.keys.first_public_key,
             origin=self.origin,
             tiles=self.store.tiles(),
             check_payload=self._check_payload if payloads else None,
+            newest_key=self.public_key,
         )
 
     def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:

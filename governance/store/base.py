@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from governance.merkle import LogRow, Tile, Tree
+from governance.merkle import LogRow, RowBlock, Tile, Tree
 
 STORE_FORMAT: Final = 2
 """Layout of the tables; a higher one than this is refused."""
@@ -102,6 +102,15 @@ class LedgerStore(Protocol):
 
         Raises:
             StoreError: the engine cannot read them.
+        """
+        ...
+
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """Every row there is, by column, ``width`` at a time; for checking all of them.
+
+        Args:
+            width: Rows of a block; the last one is shorter.
+            sealed: Read the payloads too.
         """
         ...
 

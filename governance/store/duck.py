@@ -16,7 +16,7 @@ from typing import Any, Final
 import duckdb
 
 from governance.errors import SchemaVersionError, StoreBusyError, StoreError
-from governance.merkle import TILE_WIDTH, LogRow, Tile, Tree, tile_root
+from governance.merkle import TILE_WIDTH, LogRow, RowBlock, Tile, Tree, tile_root
 from governance.store import migration
 from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastSteps, Mention
 from governance.store.commands import CommandIndex
@@ -24,6 +24,7 @@ from governance.store.commands import CommandIndex
 _PAGE: Final = 5_000
 _FETCH: Final = 1_000
 """Rows found by other columns than their number are fetched in such portions."""
+_LOWEST: Final = -(2**63) + 1
 _HIGHEST: Final = 2**63 - 1
 CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     # Merging the write-ahead log stalls appends, replaying it after a crash costs about
@@ -33,6 +34,7 @@ CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_FRUGAL: Final = "64MiB"
 _COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
 """In the order of :class:`LogRow`."""
 
@@ -48,8 +50,16 @@ _RECORDS: Final = {
 class DuckStore:
     """Keeps the contract of :class:`governance.store.LedgerStore` in a DuckDB file."""
 
-    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, create: bool = False, read_only: bool = False, frugal: bool = False
+    ) -> None:
         """Open the file, or make it with its tables.
+
+        Args:
+            path: The file.
+            create: Make it.
+            read_only: Write nothing; several processes may.
+            frugal: Keep the engine's buffers small, for one pass through all of it.
 
         Raises:
             StoreError: missing, unreadable or not a ledger.
@@ -70,7 +80,7 @@ class DuckStore:
         self._broken = False
         self._private = threading.Lock()
         """Held while the writer's own connection is used to read."""
-        self._connection = _connect(self._path, read_only=read_only)
+        self._connection = _connect(self._path, read_only=read_only, frugal=frugal)
         try:
             if create:
                 self._create()
@@ -222,6 +232,22 @@ class DuckStore:
             )
             yield from (LogRow(*row) for row in rows)
 
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """See the contract."""
+        names = _COLUMNS if sealed else _COLUMNS.replace(", sealed", "")
+        [(low,)] = self._query("SELECT min(seq) FROM event", [])
+        while low is not None:
+            found = self._columns(
+                f"SELECT {names} FROM event WHERE seq >= ? AND seq < ? ORDER BY seq",
+                [low, low + width],
+            )
+            yield RowBlock(
+                found["seq"], found["event_id"], found["type"], found["recorded_at_us"],
+                found["subject"], _bytes(found["header"]), _bytes(found["leaf"]),
+                found["command"], _bytes(found["sealed"]) if sealed else None,
+            )  # fmt: skip
+            [(low,)] = self._query("SELECT min(seq) FROM event WHERE seq >= ?", [low + width])
+
     def size(self) -> int:
         """See the contract."""
         [(highest,)] = self._query("SELECT coalesce(max(seq), 0) FROM event", [])
@@ -315,8 +341,16 @@ class DuckStore:
 
     def tiles(self) -> Iterator[Tile]:
         """See the contract."""
-        rows = self._query("SELECT level, idx, hashes FROM tile ORDER BY level, idx", [])
-        return (Tile(*row) for row in rows)
+        for (level,) in self._query("SELECT DISTINCT level FROM tile ORDER BY level", []):
+            low: int | None = _LOWEST
+            while low is not None:
+                rows = self._query(
+                    "SELECT level, idx, hashes FROM tile WHERE level = ? AND idx >= ?"
+                    " ORDER BY idx LIMIT ?",
+                    [level, low, TILE_WIDTH],
+                )
+                yield from (Tile(*row) for row in rows)
+                low = rows[-1][1] + 1 if len(rows) == TILE_WIDTH else None
 
     def tree(self, size: int) -> Tree:
         """See the contract."""
@@ -392,9 +426,10 @@ class DuckStore:
         self.close()
 
 
-def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, *, read_only: bool, frugal: bool = False) -> duckdb.DuckDBPyConnection:
+    config = {**CONFIG, "memory_limit": _FRUGAL} if frugal else CONFIG
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
+        return duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:
         raise _opening_failed(path, error) from error
 
@@ -406,6 +441,11 @@ def _narrowed(
     if wanted is None:
         return where, values
     return f"{where} AND {column} IN (SELECT unnest(?::VARCHAR[]))", [*values, list(wanted)]
+
+
+def _bytes(column: Iterable[bytearray | None]) -> list[Any]:
+    """DuckDB gives columns of blobs as byte arrays, which nothing else here does."""
+    return [None if value is None else bytes(value) for value in column]
 
 
 def _values(row: LogRow) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from governance.errors import StoreError
-from governance.merkle import LogRow, Tile, Tree
+from governance.merkle import LogRow, RowBlock, Tile, Tree
 from governance.store.base import FINGERPRINTS, LastSteps, Mention
 
 
@@ -58,6 +58,11 @@ class MemoryStore:
             if (types is None or row.type in types)
             and (subjects is None or row.subject in subjects)
         )
+
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """See the contract."""
+        for start in range(0, len(self._rows), width):
+            yield RowBlock.of(self._rows[start : start + width], sealed=sealed)
 
     def size(self) -> int:
         """See the contract."""

@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import count, repeat
+from itertools import count
 from typing import Final
 
 import numpy as np
 
 from governance import canonical
 from governance.errors import PalimpsestError
-from governance.merkle import TILE_WIDTH, LogRow, leaf_hash
+from governance.merkle import TILE_WIDTH, LogRow, RowBlock, leaf_hash
 
 BLOCK: Final = 16 * TILE_WIDTH
 """Events per block: whole tiles, so that blocks can be hashed apart from each other."""
@@ -61,41 +61,6 @@ _PLAIN_HEADERS = _headers('"[^"]*"', '[^"]')
 _ESCAPED_HEADERS = _headers(rf'"[^"\\]*(?:{_ESCAPE}[^"\\]*)*"', r'[^"\\]')
 
 
-@dataclass(frozen=True)
-class RowBlock:
-    """Consecutive rows of the log by column, in the order the store returns them.
-
-    ``sealed`` is ``None`` when the payloads were not read.
-    """
-
-    seqs: Sequence[int]
-    event_ids: Sequence[str]
-    types: Sequence[str]
-    recorded_at_us: Sequence[int]
-    subjects: Sequence[str]
-    headers: Sequence[bytes]
-    leaves: Sequence[bytes]
-    commands: Sequence[str | None]
-    sealed: Sequence[bytes | None] | None = None
-
-    def rows(self) -> Iterator[LogRow]:
-        """The same, row by row."""
-        return map(
-            LogRow,
-            self.seqs, self.event_ids, self.types, self.recorded_at_us, self.subjects,
-            self.headers, self.leaves, self.sealed or repeat(None), self.commands,
-        )  # fmt: skip
-
-    def tiles(self) -> Iterator[RowBlock]:
-        """The same in parts of one tile's width, which a processor's cache can hold."""
-        for start in range(0, len(self.seqs), TILE_WIDTH):
-            cut = slice(start, start + TILE_WIDTH)
-            yield RowBlock(
-                self.seqs[cut], self.event_ids[cut], self.types[cut], self.recorded_at_us[cut],
-                self.subjects[cut], self.headers[cut], self.leaves[cut], self.commands[cut],
-            )  # fmt: skip
-
-
 def blocks(rows: Iterable[LogRow | RowBlock]) -> Iterator[RowBlock]:
     """All rows in blocks of exactly :data:`BLOCK`, the last one shorter.
 
@@ -110,24 +75,10 @@ def blocks(rows: Iterable[LogRow | RowBlock]) -> Iterator[RowBlock]:
         else:
             waiting += item.rows()
         while len(waiting) >= BLOCK:
-            yield _of_rows(waiting[:BLOCK])
+            yield RowBlock.of(waiting[:BLOCK])
             del waiting[:BLOCK]
     if waiting:
-        yield _of_rows(waiting)
-
-
-def _of_rows(rows: Sequence[LogRow]) -> RowBlock:
-    return RowBlock(
-        [row.seq for row in rows],
-        [row.event_id for row in rows],
-        [row.type for row in rows],
-        [row.recorded_at_us for row in rows],
-        [row.subject for row in rows],
-        [row.header for row in rows],
-        [row.leaf for row in rows],
-        [row.command for row in rows],
-        [row.sealed for row in rows],
-    )
+        yield RowBlock.of(waiting)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from governance import canonical, notes
 from governance.errors import CheckpointError, PalimpsestError
-from governance.merkle import EMPTY_ROOT, TILE_WIDTH, LogRow, Tile
+from governance.merkle import EMPTY_ROOT, TILE_WIDTH, LogRow, RowBlock, Tile
 from governance.verify.blocks import (
     HASH_BYTES,
     Checked,
-    RowBlock,
     blocks,
     first_repeats,
     header_of,

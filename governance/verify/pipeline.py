@@ -15,11 +15,11 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final
 
+from governance.merkle import RowBlock
 from governance.verify.blocks import (
     BLOCK,
     Checked,
     Packed,
-    RowBlock,
     check_block,
     check_packed,
     pack_block,
