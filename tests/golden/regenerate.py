@@ -19,7 +19,7 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,7 @@ def plain(state: State) -> dict[str, Any]:
             return sorted(value)
         if isinstance(value, list | tuple | Trail):
             return [convert(item) for item in value]
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             return {key: convert(item) for key, item in value.items()}
         if hasattr(value, "__dataclass_fields__"):
             fields = {name: item for name, item in vars(value).items() if name != "previous"}
