@@ -302,9 +302,7 @@ class CheckedLog:
         try:
             opened = self.open_box(row, header.subject, header.payload_commit)
         except SealError as error:
-            raise SealError(
-                f"event {row.seq}: {error}", hint=_VERIFY
-            ) from error
+            raise SealError(f"event {row.seq}: {error}", hint=_VERIFY) from error
         if opened is None or header.type not in PAYLOADS:
             return Event(header, None)
         try:

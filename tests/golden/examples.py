@@ -200,6 +200,10 @@ EXAMPLES: tuple[ev.Payload, ...] = (
     ev.PolicyActivated(name="default", digest=DIGEST, text="rules: []\n"),
     ev.RoleGranted(principal="ann", role="reviewer"),
     ev.RoleWithdrawn(principal="ann", role="reviewer"),
+    ev.LedgerFrozen(reason="incident 12"),
+    ev.LedgerThawed(reason="incident 12 closed"),
+    ev.LedgerRecovered(reason="stopped between commit and checkpoint", from_size=3, to_size=5),
+    # New types come last: the bytes of those before them are frozen with their numbers.
     ev.PrincipalRegistered(
         principal="human:ann", bounds=ev.Scope(tenant="acme", agent="desk", user="")
     ),
@@ -211,7 +215,4 @@ EXAMPLES: tuple[ev.Payload, ...] = (
     ),
     ev.TokenRevoked(token_id="token-1", reason="laptop lost"),
     ev.KeyRotated(old_key="0a" * 32, new_key="0b" * 32, reason="yearly"),
-    ev.LedgerFrozen(reason="incident 12"),
-    ev.LedgerThawed(reason="incident 12 closed"),
-    ev.LedgerRecovered(reason="stopped between commit and checkpoint", from_size=3, to_size=5),
 )
