@@ -18,7 +18,7 @@ from governance.errors import StoreError
 
 _FORMAT_1: Final = (
     "SELECT seq, event_id, type, recorded_at_us, subject, header, leaf, box AS sealed,"
-    " json_extract_string(decode(header), '$.command') AS command"
+    " TRY(json_extract_string(decode(header), '$.command')) AS command"
     " FROM {catalog}.event LEFT JOIN {catalog}.sealed USING (seq)"
 )
 """Payloads lay in a table of their own, and the command only in the header."""

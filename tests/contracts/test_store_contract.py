@@ -62,7 +62,7 @@ def test_an_empty_store(store: LedgerStore) -> None:
     assert store.size() == 0
     assert list(store.read(1, 10)) == list(store.read(LOWEST, HIGHEST)) == []
     assert list(store.tiles()) == []
-    assert store.tree().root() == Tree().root()
+    assert store.tree(0).root() == Tree().root()
 
 
 def test_what_goes_in_comes_out(store: LedgerStore) -> None:
@@ -96,11 +96,18 @@ def test_stored_tiles_give_back_the_tree(store: LedgerStore, sizes: tuple[int, .
         tiles += fill(store, done + 1, size, tree, batch=16_384)
         done = size
         assert store.size() == size
-        assert store.tree() == tree
-        assert store.tree().root() == tree.root()
+        assert store.tree(size) == tree
+        assert store.tree(size).root() == tree.root()
         assert list(store.tiles()) == sorted(tiles, key=lambda tile: (tile.level, tile.index))
     more = [hashlib.sha256(b"%d" % number).digest() for number in range(300)]
-    assert store.tree().extend(more) == tree.copy().extend(more) != []
+    assert store.tree(done).extend(more) == tree.copy().extend(more) != []
+    for size in sizes:  # also as it was
+        earlier = Tree()
+        earlier.extend(one.leaf for one in rows_to(done)[:size])
+        assert store.tree(size).root() == earlier.root()
+    for tile in tiles:
+        assert store.tile(tile.level, tile.index) == tile.hashes
+    assert store.tile(0, done) is None
 
 
 @pytest.mark.parametrize(

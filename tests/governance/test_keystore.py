@@ -298,9 +298,10 @@ def test_what_is_no_keystore_is_refused_in_one_line(fast_path: Path, path: Path)
         Keystore(fast_path / "nowhere" / KEYS, create=True)
     made(path).close()
     cut = fast_path / "cut.sqlite"
-    cut.write_bytes(path.read_bytes()[:-4_096])
-    with pytest.raises(StoreError, match="cut short"):
-        Keystore(cut)
+    for kept in (-1, -4_096):
+        cut.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(StoreError, match="cut short|malformed"):
+            Keystore(cut)
     for change, error in (
         ("UPDATE secret SET value = X'33' WHERE name = 'format'", SchemaVersionError),
         ("UPDATE secret SET value = X'ff' WHERE name = 'format'", StoreError),

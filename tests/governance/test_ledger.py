@@ -25,7 +25,7 @@ from governance.events import (
     RoleGranted,
     Scope,
 )
-from governance.ledger import EventDraft, Ledger, new_event_id
+from governance.ledger import EventDraft, Ledger, OwnedLog, new_event_id
 from governance.merkle import leaf_hash, root_hash
 from governance.state import State
 from tests.governance.drafts import (
@@ -64,6 +64,11 @@ def any_ledger(request: pytest.FixtureRequest, fast_path: Path) -> Iterator[Ledg
 
 def role(number: int) -> EventDraft:
     return draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)
+
+
+def owned(ledger: Ledger) -> OwnedLog:
+    assert isinstance(ledger.log, OwnedLog)
+    return ledger.log
 
 
 def fold(ledger: Ledger, seq: int) -> State:
@@ -157,7 +162,7 @@ def test_a_store_that_refuses_changes_nothing(
         raise StoreError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(any_ledger._store, "append", full)
+        patch.setattr(owned(any_ledger).store, "append", full)
         with pytest.raises(StoreError, match="disk full"):
             any_ledger.append([role(1)], key="k")
     assert (any_ledger.head, any_ledger.state) == before
@@ -301,7 +306,7 @@ def test_order_is_the_sequence_not_the_clock(any_ledger: Ledger) -> None:
             self.us += -3_600_000_000 if self.us % 2 else 86_400_000_001
             return self.us
 
-    any_ledger._clock = Jumping()
+    owned(any_ledger)._clock = Jumping()
     for number in range(6):
         any_ledger.append([role(number)])
     times = [event.header.recorded_at_us for event in any_ledger.events()]
