@@ -27,13 +27,15 @@ from governance.events import FORMAT, PAYLOADS, Event, Header, Payload
 from governance.keystore import Fingerprint, Keystore
 from governance.merkle import LogRow, Tree, leaf_hash
 from governance.projection import state_of
-from governance.sealing import Opened, unseal
+from governance.sealing import EVENT_BOX, HOLDER_BYTES, Opened, unseal
 from governance.state import State
 from governance.store import LastSteps, LedgerStore, Mention, joined
 from governance.tiles import SignedTiles
 
 LOWEST: Final = -(2**63) + 1
 HIGHEST: Final = 2**63 - 1
+_VERIFY: Final = "`palimpsest verify` lists what is wrong"
+_KEY_GONE: Final = "its key is gone, but it was never erased"
 COPIES: Final = ("seq", "event_id", "type", "recorded_at_us", "subject", "command")
 """Columns that repeat what the header says."""
 MENTIONING: Final = frozenset(
@@ -93,7 +95,20 @@ class CheckedLog:
         self.unknown_types = self.store.types() - PAYLOADS.keys()
         self.recorded = self._check_columns(signed.size)
         self._state = state_of(self, signed.size)
-        return self._tail(signed.size, size)
+        tail = self._tail(signed.size, size)
+        self._check_signing_key(tail.state if tail else self._state)
+        return tail
+
+    def _check_signing_key(self, state: State) -> None:
+        """A note that two keys signed is also accepted by the one that was replaced."""
+        held = {self.keys.public_key.hex()}
+        if self.keys.next_key is not None:
+            held.add(self.keys.next_key.public_key().public_bytes_raw().hex())
+        if state.signing_key is not None and state.signing_key not in held:
+            raise CheckpointError(
+                "the log announced a signing key that the keystore does not hold",
+                hint="the keystore is older than the log: put the newest keys.sqlite back",
+            )
 
     def _check_columns(self, size: int) -> Fingerprint:
         """Make sure that what is read without its header is what the headers say.
@@ -102,30 +117,48 @@ class CheckedLog:
         """
         secret, engine = self.keys.fingerprint_secret(), self.store.engine
         known = self.keys.fingerprint()
+        complete = self.store.mentions_complete()
         start, value = 0, "0"
-        if known is not None and known.engine == engine and known.seq <= size:
+        if complete and known is not None and known.engine == engine and known.seq <= size:
             start, value = known.seq, self.store.fingerprint(secret, LOWEST, known.seq)
             if value != known.value:
                 raise ChainError(
                     "a column or projection of the database was changed from outside",
                     hint="`palimpsest verify` names the first bad event",
                 )
-        rows = self._tiles.checked(
-            self._tree, self.store.read(start + 1 if start else LOWEST, size)
-        )
-        found = [mention for row in rows for mention in self._mentions_of_row(row)]
-        if not self.store.mentions_complete():
-            self.store.replace_mentions(found)
-        elif found != self.store.mentions(start + 1, size, types=PAYLOADS):
-            raise ChainError(
-                "a projection does not say what its events say",
-                hint="`palimpsest verify` names the first bad event",
-            )
-        later = self.store.fingerprint(secret, start + 1 if start else LOWEST, size)
+        first = start + 1 if start else LOWEST
+        found = []
+        for expected, row in enumerate(
+            self._tiles.checked(self._tree, self.store.read(first, size)), start=start + 1
+        ):
+            if row.seq != expected:
+                raise ChainError(f"event {expected} is missing", hint=_VERIFY)
+            found += self._mentions_of_row(row)
+        if not complete:
+            self.store.replace_mentions([*found, *self._mentions_to_come(size)])
+        elif found != self.store.mentions(first, size, types=PAYLOADS):
+            raise _projection_differs()
+        later = self.store.fingerprint(secret, first, size)
         return Fingerprint(size, engine, joined(value, later))
 
+    def _mentions_to_come(self, signed_size: int) -> Iterator[Mention]:
+        """Those of events that no checkpoint covers yet; :meth:`_tail` checks them all."""
+        for row in self.store.read(signed_size + 1, HIGHEST):
+            if row.type in MENTIONING:
+                event = self.decode(row)
+                yield from mentions_of(event.header, event.payload)
+
     def _mentions_of_row(self, row: LogRow) -> list[Mention]:
-        """Mentions of one row, whose copies are compared with its header on the way."""
+        """Mentions of one row, whose copies are compared with its header on the way.
+
+        A payload whose key is gone shows that an older keystore was put back: events that
+        were sealed since must not get other keys under the same numbers.
+        """
+        if row.sealed is not None and not self._has_key(row):
+            raise SealError(
+                f"event {row.seq}: {_KEY_GONE}",
+                hint="the keystore is older than the log: put the newest keys.sqlite back",
+            )
         if row.type in MENTIONING:
             event = self.decode(row)
             return mentions_of(event.header, event.payload)
@@ -137,16 +170,26 @@ class CheckedLog:
             raise _columns_differ(row)
         return []
 
+    def _has_key(self, row: LogRow) -> bool:
+        """False when no key opens the payload, whatever is in it."""
+        assert row.sealed is not None
+        if row.sealed[:1] == bytes([EVENT_BOX]):
+            holder = row.sealed[1 : 1 + HOLDER_BYTES]
+            return self.keys.event_key(row.seq, holder, row.event_id) is not None
+        return self.keys.subject_key(row.subject) is not None
+
     def _tail(self, signed_size: int, size: int) -> Batch | None:
         """Events that were committed and not acknowledged, checked one by one."""
+        expected: list[Mention] = []
         if size == signed_size:
+            self._compare_mentions(signed_size, expected)
             return None
         tail = Batch(self._tree.copy(), self._state.fork())
         for row in self.store.read(signed_size + 1, size):
             if row.leaf != leaf_hash(row.header) or row.seq != tail.state.seq + 1:
                 raise ChainError(
                     f"event {row.seq} was altered or moved",
-                    hint="`palimpsest verify` lists what is wrong",
+                    hint=_VERIFY,
                 )
             event = self.decode(row)
             if event.payload is None:
@@ -158,9 +201,16 @@ class CheckedLog:
             tail.tree.append(row.leaf)
             tail.state.apply(event.header, event.payload)
             tail.rows.append(row)
+            expected += mentions_of(event.header, event.payload)
+        self._compare_mentions(signed_size, expected)
         if self.store.tree(size).root() != tail.tree.root():
             raise ChainError("stored tiles disagree with the events", hint="`palimpsest verify`")
         return tail
+
+    def _compare_mentions(self, signed_size: int, expected: list[Mention]) -> None:
+        """Nothing may wait there for events that are yet to come."""
+        if expected != self.store.mentions(signed_size + 1, HIGHEST, types=PAYLOADS):
+            raise _projection_differs()
 
     # --- reading -----------------------------------------------------------------------
 
@@ -252,9 +302,7 @@ class CheckedLog:
         try:
             opened = self.open_box(row, header.subject, header.payload_commit)
         except SealError as error:
-            raise SealError(
-                f"event {row.seq}: {error}", hint="`palimpsest verify` lists what is wrong"
-            ) from error
+            raise SealError(f"event {row.seq}: {error}", hint=_VERIFY) from error
         if opened is None or header.type not in PAYLOADS:
             return Event(header, None)
         try:
@@ -277,7 +325,7 @@ class CheckedLog:
             leaf=leaf_hash(row.header), commit=digest,
         )  # fmt: skip
         if opened is None:
-            raise SealError("its key is gone, but it was never erased")
+            raise SealError(_KEY_GONE)
         return opened
 
 
@@ -293,8 +341,15 @@ def _refuse_newer_format(row: LogRow) -> None:
         )
 
 
+def _projection_differs() -> ChainError:
+    return ChainError(
+        "a projection does not say what its events say",
+        hint="`palimpsest verify` names the first bad event",
+    )
+
+
 def _columns_differ(row: LogRow) -> ChainError:
     return ChainError(
         f"event {row.seq}: its columns do not say what its header says",
-        hint="`palimpsest verify` lists what is wrong",
+        hint=_VERIFY,
     )

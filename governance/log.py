@@ -112,6 +112,7 @@ class OwnedLog(CheckedLog):
         self._queue: deque[_Request] = deque()
         self._queueing = threading.Lock()
         self._committing = threading.Lock()
+        self._rotating = threading.Lock()
         self._committed: Batch | None = None
         self._doubtful: Batch | None = None
         self._closed = False
@@ -166,16 +167,25 @@ class OwnedLog(CheckedLog):
         """See :meth:`governance.ledger.Ledger.append`."""
         if not drafts:
             raise LedgerError("an append needs at least one event")
-        self.refuse_unknown()
-        if self._read_only:
-            raise StoreError("the ledger is open for reading only")
+        self.refuse_writing()
         request = _Request(drafts, key)
         with self._queueing:
             self._queue.append(request)
         with self._committing:
-            if not request.done:  # else somebody who came first committed it with their own
+            while not request.done:  # unless somebody who came first committed it with theirs
                 self._commit_waiting()
         return request.result()
+
+    def refuse_writing(self) -> None:
+        """Refuse whatever would change the log.
+
+        Raises:
+            SchemaVersionError: a newer version wrote it.
+            StoreError: it is open for reading only.
+        """
+        self.refuse_unknown()
+        if self._read_only:
+            raise StoreError("the ledger is open for reading only")
 
     def _commit_waiting(self) -> None:
         """Steps 1 to 6 for the requests that wait, oldest first, as one group."""
@@ -387,11 +397,19 @@ class OwnedLog(CheckedLog):
 
         Side effects: appends ``key.rotated``; destroys the old private key.
         """
-        new = self.keys.stage_next_key()
-        rotated = KeyRotated(old_key=self.keys.public_key.hex(), new_key=new.hex(), reason=reason)
-        receipt = self.append([EventDraft(rotated, actor)])
-        with self._committing:
-            self._finish_rotation()
+        with self._rotating:  # two announced keys at once would leave one without its note
+            with self._committing:
+                # A rotation whose checkpoint failed comes first: staging another key now would
+                # throw away the one that is already announced.
+                self._acknowledge()
+                self._finish_rotation()
+                self.refuse_writing()
+                new = self.keys.stage_next_key()
+            old = self.keys.public_key
+            rotated = KeyRotated(old_key=old.hex(), new_key=new.hex(), reason=reason)
+            receipt = self.append([EventDraft(rotated, actor)])
+            with self._committing:
+                self._finish_rotation()
         return receipt
 
     def _finish_rotation(self) -> None:
@@ -413,6 +431,8 @@ class OwnedLog(CheckedLog):
             StoreError: it could not be written; the old projections are still there.
         """
         with self._committing:
+            self.refuse_writing()
+            self._acknowledge()  # what is committed already has its projections
             events = self.select(1, self._tree.size, types=MENTIONING)
             found = [m for event in events for m in mentions_of(event.header, event.payload)]
             self.store.replace_mentions(found)
@@ -456,19 +476,22 @@ class OwnedLog(CheckedLog):
 
     def abandon(self) -> None:
         """Close without writing anything: what was refused stays as it was found."""
-        self._read_only = True
-        self.close()
+        self.store.abandon()
+        self._release()
 
     def close(self) -> None:
         """Release files and keys; idempotent."""
         with self._committing:
             if not self._closed:
                 self._tidy()
-            self._closed = True
             self.store.close()
-            self.keys.close()
-            if self.checkpoints is not None:
-                self.checkpoints.close()
+            self._release()
+
+    def _release(self) -> None:
+        self._closed = True
+        self.keys.close()
+        if self.checkpoints is not None:
+            self.checkpoints.close()
 
 
 def _repair(checkpoints: CheckpointLog) -> None:

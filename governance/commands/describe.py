@@ -15,6 +15,7 @@ from governance.events import (
     EntryProposed,
     EntrySuperseded,
     EntryVerified,
+    KeyRotated,
     LedgerFrozen,
     LedgerRecovered,
     LedgerThawed,
@@ -22,6 +23,7 @@ from governance.events import (
     OutcomeRecorded,
     Payload,
     PolicyActivated,
+    PrincipalRegistered,
     RelayPayload,
     RelayScored,
     RelayStepped,
@@ -31,6 +33,8 @@ from governance.events import (
     RoleWithdrawn,
     RollbackApplied,
     SourceIngested,
+    TokenIssued,
+    TokenRevoked,
     text_of,
 )
 
@@ -106,6 +110,21 @@ def _governance_summary(payload: Payload) -> str:
         return f"{payload.role} for {payload.principal}"
     if isinstance(payload, LedgerFrozen | LedgerThawed | LedgerRecovered):
         return payload.reason
+    return _access_summary(payload)
+
+
+def _access_summary(payload: Payload) -> str:
+    if isinstance(payload, PrincipalRegistered):
+        return f"{payload.principal} within {payload.bounds}"
+    if isinstance(payload, TokenIssued):
+        until = "for good"
+        if payload.expires_at_us is not None:
+            until = f"until {time_of(payload.expires_at_us)} UTC"
+        return f"{payload.token_id} for {payload.principal}, {until}"
+    if isinstance(payload, TokenRevoked):
+        return f"{payload.token_id}: {payload.reason}"
+    if isinstance(payload, KeyRotated):
+        return f"{payload.old_key[:12]} → {payload.new_key[:12]}: {payload.reason}"
     return ""
 
 

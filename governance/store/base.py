@@ -187,3 +187,7 @@ class LedgerStore(Protocol):
     def close(self) -> None:
         """Release the engine; idempotent."""
         ...
+
+    def abandon(self) -> None:
+        """:meth:`close` without writing a byte: what was refused stays as it was found."""
+        ...

@@ -40,11 +40,13 @@ _COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, s
 
 
 _RECORDS: Final = {
-    "event": "seq, '|', type, '|', event_id, '|', recorded_at_us, '|', command, '|', hash(leaf),"
-    " '|', subject",
-    "mention": "seq, '|', type, '|', subject",
+    "event": "seq, '|', recorded_at_us, '|', hash(leaf), '|', strlen(type), '|',"
+    " strlen(event_id), '|', coalesce(strlen(command)::VARCHAR, '-'), '|', type, event_id,"
+    " command, subject",
+    "mention": "seq, '|', strlen(type), '|', type, subject",
 }
-"""What a fingerprint is made of: everything that is read without looking at the header."""
+"""What a fingerprint is made of: everything that is read without looking at the header.
+With lengths, so that nothing can move from one column to the next."""
 
 
 class DuckStore:
@@ -78,6 +80,8 @@ class DuckStore:
         self._read_only = read_only
         self._appenders: dict[str, Any] = {}
         self._broken = False
+        self._temporary = False
+        """Something that is read belongs to this one connection, and cursors do not see it."""
         self._private = threading.Lock()
         """Held while the writer's own connection is used to read."""
         self._connection = _connect(self._path, read_only=read_only, frugal=frugal)
@@ -120,6 +124,7 @@ class DuckStore:
         """Read an earlier format: through a view, or by writing the file anew."""
         if self._read_only:
             self._connection.execute(migration.view_of_format_1(self._path))
+            self._temporary = True
             return
         self._connection.close()
         migration.rewrite_format_1(self._path)
@@ -310,6 +315,7 @@ class DuckStore:
         try:
             with self._private:
                 self._connection.execute("BEGIN TRANSACTION")
+                self._temporary = self._temporary or self._read_only
                 self._connection.execute(f"CREATE OR REPLACE {temporary}TABLE mention {table}")
                 if values:
                     appender = self._connection.appender("mention")
@@ -395,7 +401,7 @@ class DuckStore:
         """
         try:
             self._revive()
-            if self._format < STORE_FORMAT:  # its view belongs to this one connection
+            if self._temporary:
                 with self._private:
                     yield self._connection
                 return
@@ -420,7 +426,7 @@ class DuckStore:
         self._connection.close()
 
     def abandon(self) -> None:
-        """Close without merging the write-ahead log: what was refused stays as it was found."""
+        """See the contract: the write-ahead log is not merged."""
         with suppress(duckdb.Error):
             self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         self.close()

@@ -136,3 +136,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def abandon(self) -> None:
+        """Nothing to release."""

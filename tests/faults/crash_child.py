@@ -14,25 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance import checkpoint
+from governance import checkpoint, keystore
 from governance.checkpoint import CheckpointLog
-from governance.events import RoleGranted
+from governance.events import MemoryRecalled, RoleGranted
+from governance.keystore import Keystore
 from governance.ledger import EventDraft, Ledger
-from governance.sealing import Keystore
-from governance.store import DuckStore, duck
+from governance.store import DuckStore
 from tests.governance.drafts import ANN, draft
 
 PER_COMMAND = 2
-"""Events of one append: enough to show that a batch is not torn."""
+"""Events of one append: enough to show that a batch is not torn. One is only a row, the
+other names an entry, so that several tables are written in one transaction."""
 
 Kill = Callable[[], None]
 
 
 def drafts_of(command: int) -> list[EventDraft]:
-    return [
-        draft(RoleGranted(principal=f"p{command}-{part}", role="reviewer"), ANN)
-        for part in range(PER_COMMAND)
-    ]
+    recalled = MemoryRecalled(
+        recall_id=f"r{command}", purpose="answer", query=f"question {command}", entries=["e1"]
+    )
+    granted = RoleGranted(principal=f"p{command}", role="reviewer")
+    # A person nobody has met: every append has keys to write.
+    return [draft(granted, ANN, data_subject=f"person-{command}"), draft(recalled)]
 
 
 def key_of(command: int) -> str:
@@ -64,13 +67,24 @@ def _torn_write(kill: Kill) -> None:
     checkpoint._write_all = half
 
 
+def _unflushed(kill: Kill) -> None:
+    def half(self: DuckStore, table: str, values: Any) -> None:
+        appender = self._connection.appender(table)
+        appender.append_rows(values)
+        kill()
+        appender.flush()
+
+    DuckStore._insert = half  # type: ignore[method-assign]  # what the test is about
+
+
 # The steps are those of the ledger's docstring.
 STEPS: dict[str, Callable[[Kill], None]] = {
-    "1 checked, nothing written": lambda kill: _around(Keystore, "ensure", before=kill),
-    "2 keys half written": lambda kill: _around(Keystore, "_insert", after=kill),
-    "2 keys durable": lambda kill: _around(Keystore, "ensure", after=kill),
+    "1 checked, nothing written": lambda kill: _around(Keystore, "prepare", before=kill),
+    "2 keys half written": lambda kill: _around(keystore, "_execute", after=kill),
+    "2 keys durable": lambda kill: _around(Keystore, "prepare", after=kill),
     "3 sealed and hashed": lambda kill: _around(DuckStore, "append", before=kill),
-    "4 inside the transaction": lambda kill: _around(duck, "_insert", after=kill),
+    "4 rows handed over, not flushed": _unflushed,
+    "4 inside the transaction": lambda kill: _around(DuckStore, "_insert", after=kill),
     "4 committed": lambda kill: _around(DuckStore, "append", after=kill),
     "5 checkpoint half written": _torn_write,
     "5 checkpoint written, not synced": lambda kill: _around(checkpoint, "_write_all", after=kill),

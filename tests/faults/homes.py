@@ -9,17 +9,20 @@ from pathlib import Path
 
 import duckdb
 
-from governance.events import RoleGranted
+from governance.events import MemoryRecalled, RoleGranted
 from governance.home import CHECKPOINTS, DATABASE
 from governance.ledger import Ledger
 from governance.merkle import Tree
 from tests.governance.drafts import (
     ANN,
+    BOT,
     StepClock,
     append,
     draft,
+    fact_body,
     learned_card,
     life,
+    proposed,
     source,
 )
 
@@ -35,9 +38,15 @@ def build(home: Path) -> Path:
         ledger.append(learned_card())
         for number in range(3):
             ledger.append([draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)])
-        rest = range(ledger.head.seq, EVENTS)
+        recalled = MemoryRecalled(recall_id="r", purpose="answer", query="?", entries=["e1", "c1"])
+        derived = proposed("e2", fact_body("301 EUR"), derived_from=["e1"])
+        rest = range(ledger.head.seq + 2, EVENTS)
         ledger.append(
-            [draft(RoleGranted(principal=f"q{number}", role="reviewer"), ANN) for number in rest]
+            [
+                draft(recalled),
+                draft(derived, BOT),
+                *(draft(RoleGranted(principal=f"q{one}", role="reviewer"), ANN) for one in rest),
+            ]
         )
         assert ledger.head.seq == EVENTS
     return home

@@ -203,4 +203,16 @@ EXAMPLES: tuple[ev.Payload, ...] = (
     ev.LedgerFrozen(reason="incident 12"),
     ev.LedgerThawed(reason="incident 12 closed"),
     ev.LedgerRecovered(reason="stopped between commit and checkpoint", from_size=3, to_size=5),
+    # New types come last: the bytes of those before them are frozen with their numbers.
+    ev.PrincipalRegistered(
+        principal="human:ann", bounds=ev.Scope(tenant="acme", agent="desk", user="")
+    ),
+    ev.TokenIssued(
+        token_id="token-1",
+        principal="human:ann",
+        digest=DIGEST,
+        expires_at_us=1_798_761_600_000_000,
+    ),
+    ev.TokenRevoked(token_id="token-1", reason="laptop lost"),
+    ev.KeyRotated(old_key="0a" * 32, new_key="0b" * 32, reason="yearly"),
 )

@@ -1,11 +1,12 @@
-"""Frozen bytes of format 1: ``python -m tests.golden.regenerate`` writes what is missing.
+"""Frozen bytes of every format: ``python -m tests.golden.regenerate`` writes what is missing.
 
 ``events.json`` holds, for one event of every type, the exact header bytes, their leaf and the
 exact payload bytes; ``bodies.json`` the content digests a reviewer's decision is bound to;
-``note.txt`` a signed checkpoint; ``box.json`` a sealed payload with everything needed to open
-it. ``home-format-1.tar.gz`` is a whole home, ``home-format-1.json`` what it opens to.
+``note.txt`` a signed checkpoint; ``box-2.json`` a sealed payload with everything needed to
+open it. ``home-format-2.tar.gz`` is a whole home, ``home-format-2.json`` what it opens to.
 
-The home is never written again: homes of every released format stay here and stay readable.
+A home is never written again: homes of every format stay here and stay readable, and so does
+``box.json``, a box of format 1, which nothing writes any more.
 A new event type adds an entry to ``events.json``. When a payload gains an optional field,
 keep the file as it was under another name (``events-*.json`` is read by the tests for ever)
 and write it anew. ``--check`` only compares.
@@ -19,7 +20,7 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from pydantic import BaseModel
 
 from governance import canonical, notes, sealing
 from governance.events import (
-    FORMAT,
     Actor,
     AdapterWithdrawn,
     EntryChange,
@@ -47,6 +47,7 @@ from governance.events import (
 from governance.ledger import Ledger
 from governance.merkle import Tree, leaf_hash
 from governance.state import State
+from governance.store.base import STORE_FORMAT
 from governance.trail import Trail
 from tests.golden.examples import BODIES, EXAMPLES
 from tests.governance.drafts import (
@@ -67,9 +68,10 @@ from tests.governance.drafts import (
 )
 
 FOLDER = Path(__file__).parent
-HOME = FOLDER / f"home-format-{FORMAT}.tar.gz"
-STATE = FOLDER / f"home-format-{FORMAT}.json"
+HOME = FOLDER / f"home-format-{STORE_FORMAT}.tar.gz"
+STATE = FOLDER / f"home-format-{STORE_FORMAT}.json"
 KEY = bytes(range(32))
+HOLDER = bytes(range(100, 112))
 
 
 # --- single records ----------------------------------------------------------------------
@@ -140,11 +142,17 @@ def box() -> dict[str, Any]:
         sealed = sealing.seal(
             data,
             commitment,
-            key=KEY,
-            event_id=json.loads(header)["event_id"],
+            key=sealing.derive(KEY, KEY[::-1], json.loads(header)["event_id"]),
+            holder=HOLDER,
             leaf=leaf_hash(header),
         )
-    return {"key": KEY.hex(), "header": header.decode(), "box": sealed.hex()}
+    return {
+        "secret": KEY.hex(),
+        "holder": HOLDER.hex(),
+        "holder_key": KEY[::-1].hex(),
+        "header": header.decode(),
+        "box": sealed.hex(),
+    }
 
 
 def note() -> str:
@@ -157,7 +165,7 @@ def note() -> str:
 RECORDS: dict[str, Callable[[], dict[str, Any] | str]] = {
     "events.json": events,
     "bodies.json": bodies,
-    "box.json": box,
+    "box-2.json": box,
     "note.txt": note,
 }
 
@@ -181,7 +189,7 @@ def plain(state: State) -> dict[str, Any]:
             return sorted(value)
         if isinstance(value, list | tuple | Trail):
             return [convert(item) for item in value]
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             return {key: convert(item) for key, item in value.items()}
         if hasattr(value, "__dataclass_fields__"):
             fields = {name: item for name, item in vars(value).items() if name != "previous"}
@@ -198,7 +206,8 @@ def write_home(home: Path) -> dict[str, Any]:
         append(ledger, source())
         for example in EXAMPLES:
             if example.event_type.split(".")[0] in {"source", "memory", "outcome", "policy",
-                                                    "role", "relay"}:  # fmt: skip
+                                                    "role", "relay", "principal",
+                                                    "token"}:  # fmt: skip
                 append(ledger, example, ANN)
         ledger.append(life("fact-1"), key="life of fact-1")
         ledger.append(learned_card("c1"))
@@ -227,6 +236,8 @@ def write_home(home: Path) -> dict[str, Any]:
             (example,) = [payload for payload in EXAMPLES if payload.event_type == kind]
             append(ledger, example, ANN)
         ledger.append([draft(RoleGranted(principal="p", role="engineer"))] * 250)  # past a tile
+        ledger.rotate_key(ANN, "yearly")
+        ledger.append([draft(proposed("f3", fact_body("301 EUR"), derived_from=["fact-1"]), BOT)])
         return {
             "head": ledger.head.seq,
             "root": ledger.head.root,

@@ -19,6 +19,7 @@ from governance.events import (
     EntryRejected,
     EntryRevoked,
     EntrySuperseded,
+    KeyRotated,
     LedgerFrozen,
     LedgerRecovered,
     LedgerThawed,
@@ -27,6 +28,7 @@ from governance.events import (
     OutcomeRecorded,
     Payload,
     PolicyActivated,
+    PrincipalRegistered,
     Probe,
     RelayScore,
     RelayScored,
@@ -37,6 +39,9 @@ from governance.events import (
     RoleGranted,
     RoleWithdrawn,
     RollbackApplied,
+    Scope,
+    TokenIssued,
+    TokenRevoked,
 )
 from governance.ledger import EventDraft, Ledger
 from tests.governance.desk import CALL, Desk, card, fact
@@ -102,6 +107,16 @@ LINES: list[tuple[Payload | None, str]] = [
     (LedgerFrozen(reason="incident"), "incident"),
     (LedgerThawed(reason="over"), "over"),
     (LedgerRecovered(reason="crash", from_size=1, to_size=2), "crash"),
+    (PrincipalRegistered(principal="human:ann", bounds=Scope(tenant="acme")),
+     "human:ann within acme/default"),
+    (TokenIssued(token_id="t1", principal="human:ann", digest="ab" * 32),
+     "t1 for human:ann, for good"),
+    (TokenIssued(token_id="t1", principal="human:ann", digest="ab" * 32,
+                 expires_at_us=1_767_225_600_000_000),
+     "t1 for human:ann, until 2026-01-01 00:00:00 UTC"),
+    (TokenRevoked(token_id="t1", reason="lost"), "t1: lost"),
+    (KeyRotated(old_key="0a" * 32, new_key="0b" * 32, reason="yearly"),
+     "0a0a0a0a0a0a → 0b0b0b0b0b0b: yearly"),
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ DOCUMENTED = {
     "rollback.applied",
     "relay.started", "relay.stepped", "relay.scored",
     "policy.activated", "role.granted", "role.withdrawn",
+    "principal.registered", "token.issued", "token.revoked", "key.rotated",
     "ledger.frozen", "ledger.thawed", "ledger.recovered",
 }  # fmt: skip
 
@@ -167,4 +168,4 @@ def test_header_bytes_depend_on_every_field() -> None:
 def test_public_names_are_exact() -> None:
     assert sorted(set(ev.__all__)) == sorted(ev.__all__)
     public = {name for name in vars(ev) if not name.startswith("_")}
-    assert public - {"bodies", "header", "payloads", "relays"} == set(ev.__all__)
+    assert public - {"bodies", "header", "identity", "payloads", "relays"} == set(ev.__all__)
