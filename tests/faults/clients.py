@@ -66,7 +66,7 @@ def check_kept(home: Path, acknowledged: Mapping[int, Seqs], tried: Collection[i
     with Ledger.open(home) as ledger:
         _check_acknowledged(ledger, acknowledged)
         before = _effects(ledger)
-        for command in sorted(tried):
+        for command in sorted(set(tried)):
             receipt = ledger.receipt(key_of(command))
             assert before[command] == (0 if receipt is None else PER_COMMAND), "torn, or twice"
             again = run(ledger, command)
