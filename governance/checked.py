@@ -169,14 +169,24 @@ class CheckedLog:
         """The live state; never changed, only replaced."""
         return self._state
 
-    def rows(self, start: int, stop: int) -> Iterator[LogRow]:
-        """Rows in the range, each checked against the signed tree.
+    def rows(
+        self,
+        start: int,
+        stop: int,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> Iterator[LogRow]:
+        """Rows of these types and subjects in the range, each checked against the signed tree.
 
         Raises:
             ChainError: one was altered.
         """
         tree = self._tree
-        return self._tiles.checked(tree, self.store.read(max(start, 1), min(stop, tree.size)))
+        low, high = max(start, 1), min(stop, tree.size)
+        return self._tiles.checked(
+            tree, self.store.read(low, high, types=types, subjects=subjects)
+        )
 
     def tile(self, level: int, index: int) -> bytes:
         """Hashes of one tile of the signed tree, perhaps unfinished."""
@@ -196,11 +206,8 @@ class CheckedLog:
             ChainError, SealError: an event was altered.
             SchemaVersionError: one is of a type that a newer version wrote.
         """
-        tree = self._tree
-        rows = self.store.read(
-            max(start, 1), min(stop, tree.size), types=types, subjects=subjects
-        )
-        return (self.decode(row) for row in self._tiles.checked(tree, rows))
+        rows = self.rows(start, stop, types=types, subjects=subjects)
+        return (self.decode(row) for row in rows)
 
     def last_steps(
         self, kind: str, start: int, stop: int, *, types: Collection[str]

@@ -167,12 +167,29 @@ class OwnedLog(CheckedLog):
         if self._read_only:
             raise StoreError("the ledger is open for reading only")
         request = _Request(drafts, key)
-        with self._queueing:
-            self._queue.append(request)
-        with self._committing:
-            if not request.done:  # else somebody who came first committed it with their own
-                self._commit_waiting()
+        self._carry_out([request])
         return request.result()
+
+    def append_each(
+        self, appends: Sequence[tuple[Sequence[EventDraft], str | None]]
+    ) -> list[Receipt | PalimpsestError]:
+        """Several appends that share commits and stand or fall one by one; drafts and key each.
+
+        Returns:
+            For each, its receipt or why it was refused.
+        """
+        requests = [_Request(drafts, key) for drafts, key in appends]
+        self._carry_out(requests)
+        found = [request.error or request.receipt for request in requests]
+        return [one for one in found if one is not None]
+
+    def _carry_out(self, requests: Sequence[_Request]) -> None:
+        with self._queueing:
+            self._queue.extend(requests)
+        for request in requests:
+            with self._committing:
+                if not request.done:  # else whoever came first committed it with their own
+                    self._commit_waiting()
 
     def _commit_waiting(self) -> None:
         """Steps 1 to 6 for the requests that wait, oldest first, as one group."""
@@ -306,6 +323,11 @@ class OwnedLog(CheckedLog):
     @property
     def bounds(self) -> Scope | None:
         """Whoever holds the files may read and write everything."""
+        return None
+
+    @property
+    def principal(self) -> Actor | None:
+        """Whoever holds the files may act as anybody."""
         return None
 
     def keyed(self, text: str) -> str:
