@@ -28,6 +28,7 @@ from governance.log import OwnedLog
 from governance.ownership import Endpoint, publish, withdraw
 from governance.service.desk import Desk
 from governance.service.gate import Gate
+from governance.service.joined import PROTOCOL
 from governance.service.openapi import describe
 from governance.service.routes import router
 from governance.service.writer import Writer
@@ -129,7 +130,7 @@ class Daemon:
 
         app = Gate(router(desk, describe()), authenticate=desk.authenticate, append=append)
         config = uvicorn.Config(
-            app, loop="asyncio", http="auto", ws="none", lifespan="off", access_log=False,
+            app, loop="asyncio", http=PROTOCOL, ws="none", lifespan="off", access_log=False,
             log_level="error", server_header=False, date_header=False, proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=GRACE_S,
         )  # fmt: skip
@@ -156,7 +157,8 @@ class Daemon:
 
 
 def _bound(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio sends small answers at once (TCP_NODELAY).
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((HOST, port))

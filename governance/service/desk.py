@@ -186,14 +186,8 @@ class Desk:
         _require(principal, principal.actor, "engineer", what="rebuild projections")
         return wire.RebuildAnswer(mentions=self.log.rebuild_projections())
 
-    def verify(self, principal: Principal, body: wire.VerifyBody) -> wire.VerifyAnswer:
-        """See :meth:`governance.ledger.Ledger.verify`.
-
-        Raises:
-            NotAuthorisedError: the principal holds no role.
-        """
-        roles: tuple[Role, ...] = ("reviewer", "engineer", "officer")
-        _require(principal, principal.actor, *roles, what="verify the whole log")
+    def verify(self, body: wire.VerifyBody) -> wire.VerifyAnswer:
+        """See :meth:`governance.ledger.Ledger.verify`; anybody with a token may ask for it."""
         return wire.VerifyAnswer(**vars(self.log.verify(payloads=body.payloads)))
 
     # --- reading -----------------------------------------------------------------------

@@ -130,7 +130,7 @@ def _about(asked: Asked) -> wire.Message:
 
 
 def _verify(asked: Asked) -> wire.Message:
-    return asked.desk.verify(asked.principal, parsed(wire.VerifyBody, asked.body))
+    return asked.desk.verify(parsed(wire.VerifyBody, asked.body))
 
 
 def _rotate(asked: Asked) -> wire.Message:
