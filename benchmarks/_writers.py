@@ -1,8 +1,7 @@
 """Writers of one home, as processes of their own: how eight of them compare with one.
 
-``measure(home, writers, seconds)`` starts that many processes, each a client of the service
-of ``home``, and lets them append one event at a time. ``python -m benchmarks._writers`` prints
-one and eight side by side, interleaved.
+Each is a client of the service of the home and appends one event at a time. ``python -m
+benchmarks._writers`` prints one and eight side by side, interleaved.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from governance.events import Actor, OutcomeRecorded
 from governance.ledger import EventDraft, Ledger
 
 SYSTEM = Actor(kind="system", id="benchmark")
-WARM_S = 0.5
+START_S = 3.0
+"""All writers must be up by then, also on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def event(writer: int, number: int) -> EventDraft:
     return EventDraft(payload, SYSTEM)
 
 
-def measure(home: Path, writers: int, seconds: float) -> Rate:
+def rate(home: Path, writers: int, seconds: float) -> Rate:
     """Run so many writers for so long."""
-    begin = time.time() + 1.5
+    begin = time.time() + START_S
     order = [str(home), str(begin), str(seconds)]
     running = [
         subprocess.Popen(
@@ -85,6 +85,7 @@ def write(number: int, home: Path, begin: float, seconds: float) -> None:
 
 def compare(folder: Path, *, rounds: int, seconds: float) -> list[tuple[Rate, Rate]]:
     """One and eight writers of a fresh home behind a service, in turn."""
+    folder.mkdir(parents=True, exist_ok=True)
     home = folder / "home"
     Ledger.open(home, create=True).close()
     service = subprocess.Popen(
@@ -96,12 +97,23 @@ def compare(folder: Path, *, rounds: int, seconds: float) -> list[tuple[Rate, Ra
     while not (home / "service.json").exists():
         time.sleep(0.02)
     try:
-        return [
-            (measure(home, 1, seconds), measure(home, 8, seconds)) for _ in range(rounds)
-        ]
+        return [(rate(home, 1, seconds), rate(home, 8, seconds)) for _ in range(rounds)]
     finally:
         service.terminate()
         service.wait()
+
+
+def measure(folder: Path, *, seconds: float, rounds: int) -> dict[str, float]:
+    """The figures of ``benchmarks.ledger``: medians over the rounds, the ratio within each."""
+    found = compare(folder / "writers", rounds=rounds, seconds=seconds)
+    return {
+        "writers8_speedup": statistics.median(
+            eight.events_per_s / one.events_per_s for one, eight in found
+        ),
+        "writers8_p99_ms": statistics.median(eight.p99_ms for _, eight in found),
+        "writers8_events_per_s": statistics.median(eight.events_per_s for _, eight in found),
+        "writer1_events_per_s": statistics.median(one.events_per_s for one, _ in found),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -118,9 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         for one, eight in compare(Path(folder), rounds=known.rounds, seconds=known.seconds):
             ratio = eight.events_per_s / one.events_per_s
-            print(f"1: {one.events_per_s:6.0f}/s p50 {one.p50_ms:.2f} p99 {one.p99_ms:.2f} ms   "
-                  f"8: {eight.events_per_s:6.0f}/s p50 {eight.p50_ms:.2f} "
-                  f"p99 {eight.p99_ms:.2f} ms   ratio {ratio:.2f}")
+            print(
+                f"1: {one.events_per_s:6.0f}/s p50 {one.p50_ms:.2f} p99 {one.p99_ms:.2f} ms   "
+                f"8: {eight.events_per_s:6.0f}/s p50 {eight.p50_ms:.2f} "
+                f"p99 {eight.p99_ms:.2f} ms   ratio {ratio:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def _header(
         actor=draft.actor,
         scope=draft.scope,
         subject=draft.payload.subject_id(),
-        subject_version=getattr(draft.payload, "version", 1),
+        subject_version=draft.payload.subject_version(),
         causes=list(draft.causes),
         episode=draft.episode,
         policy_digest=draft.policy_digest,

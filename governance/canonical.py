@@ -30,8 +30,25 @@ def encode(value: Mapping[str, JsonValue]) -> bytes:
     Raises:
         LedgerError: a value is outside the canonical subset; the message holds its path.
     """
-    _check(value, "$", MAX_DEPTH)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if not _is_canonical(value):
+        _check(value, "$", MAX_DEPTH)  # says where; subclasses of int and str may pass
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError) as error:
+        _check(value, "$", MAX_DEPTH)  # a lone surrogate, which the quick look leaves to orjson
+        raise LedgerError(f"value cannot be encoded: {error}") from error
+
+
+def encode_strict(value: Mapping[str, JsonValue]) -> bytes:
+    """:func:`encode` for an object whose keys and types a closed model has checked already.
+
+    Raises:
+        LedgerError: an integer or a text in it is outside the canonical subset.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except (TypeError, ValueError):
+        return encode(value)
 
 
 def decode(data: bytes) -> dict[str, JsonValue]:
@@ -53,6 +70,30 @@ def decode(data: bytes) -> dict[str, JsonValue]:
 def digest(value: Mapping[str, JsonValue]) -> str:
     """SHA-256 (hex) of the canonical bytes of ``value``."""
     return hashlib.sha256(encode(value)).hexdigest()
+
+
+def _is_canonical(value: Mapping[str, JsonValue]) -> bool:
+    """:func:`_check` without saying where; surrogates are left to the encoder."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[object] = []
+        for item in level:
+            kind = type(item)
+            if kind is str or kind is bool or item is None:
+                continue
+            if kind is dict:
+                held = cast("dict[object, object]", item)
+                if not all(type(key) is str and key.isascii() for key in held):
+                    return False
+                below += held.values()
+            elif kind is list or kind is tuple:
+                below += cast("list[object]", item)
+            elif kind is not int or not -MAX_INTEGER <= cast("int", item) <= MAX_INTEGER:
+                return False
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def _check(value: JsonValue, path: str, depth: int) -> None:

@@ -8,7 +8,7 @@ checked against the signed tree when it is read (``tiles``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -29,7 +29,7 @@ from governance.merkle import LogRow, Tree, leaf_hash
 from governance.projection import state_of
 from governance.sealing import Opened, unseal
 from governance.state import State
-from governance.store import LastStep, LedgerStore, Mention, joined
+from governance.store import LastSteps, LedgerStore, Mention, joined
 from governance.tiles import SignedTiles
 
 LOWEST: Final = -(2**63) + 1
@@ -53,6 +53,8 @@ class CheckedLog:
         self.keys = keys
         self.checkpoints = checkpoints
         self.recorded: Fingerprint | None = None
+        self.unknown_types: frozenset[str] = frozenset()
+        """Types of events that only a newer version understands: reading is safe, no more."""
         self._tiles = SignedTiles(store.tile)
         self._tree = Tree()
         self._state = State()
@@ -88,6 +90,7 @@ class CheckedLog:
                 f"the log up to event {signed.size} is not the one that was signed",
                 hint="`palimpsest verify` names the first bad event",
             )
+        self.unknown_types = self.store.types() - PAYLOADS.keys()
         self.recorded = self._check_columns(signed.size)
         self._state = state_of(self, signed.size)
         return self._tail(signed.size, size)
@@ -107,7 +110,9 @@ class CheckedLog:
                     "a column or projection of the database was changed from outside",
                     hint="`palimpsest verify` names the first bad event",
                 )
-        rows = self._tiles.checked(self._tree, self.store.read(start + 1 if start else LOWEST, size))
+        rows = self._tiles.checked(
+            self._tree, self.store.read(start + 1 if start else LOWEST, size)
+        )
         found = [mention for row in rows for mention in self._mentions_of_row(row)]
         if not self.store.mentions_complete():
             self.store.replace_mentions(found)
@@ -166,8 +171,27 @@ class CheckedLog:
 
     @property
     def state(self) -> State:
-        """The live state; never changed, only replaced."""
+        """The live state; never changed, only replaced.
+
+        Raises:
+            SchemaVersionError: a newer version wrote events that may have changed it.
+        """
+        self.refuse_unknown()
         return self._state
+
+    def refuse_unknown(self) -> None:
+        """Refuse whatever would have to understand events of a newer version.
+
+        Raises:
+            SchemaVersionError: there are some.
+        """
+        if self.unknown_types:
+            raise SchemaVersionError(
+                f"this ledger holds events that this version does not know: "
+                f"{', '.join(sorted(self.unknown_types))}",
+                hint="log, verify and proof work; for the rest install the version of "
+                "palimpsest that wrote them, or a newer one",
+            )
 
     def rows(
         self,
@@ -184,9 +208,7 @@ class CheckedLog:
         """
         tree = self._tree
         low, high = max(start, 1), min(stop, tree.size)
-        return self._tiles.checked(
-            tree, self.store.read(low, high, types=types, subjects=subjects)
-        )
+        return self._tiles.checked(tree, self.store.read(low, high, types=types, subjects=subjects))
 
     def tile(self, level: int, index: int) -> bytes:
         """Hashes of one tile of the signed tree, perhaps unfinished."""
@@ -204,14 +226,12 @@ class CheckedLog:
 
         Raises:
             ChainError, SealError: an event was altered.
-            SchemaVersionError: one is of a type that a newer version wrote.
+            SchemaVersionError: one has a header of a newer format.
         """
         rows = self.rows(start, stop, types=types, subjects=subjects)
         return (self.decode(row) for row in rows)
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See :class:`governance.projection.Journal`."""
         return self.store.last_steps(kind, max(start, 1), stop, types=types)
 
@@ -222,32 +242,27 @@ class CheckedLog:
         return self.store.mentions(start, stop, types=types, subject=subject)
 
     def decode(self, row: LogRow) -> Event:
-        """The event in a row.
+        """The event in a row; without its payload if a newer version wrote it.
 
         Raises:
             ChainError: header or payload are not readable, or the copies differ.
             SealError: the payload does not open.
-            SchemaVersionError: a newer version wrote it.
+            SchemaVersionError: its header is of a newer format.
         """
         try:
             header = Header.model_validate_json(row.header)
         except ValidationError as error:
+            _refuse_newer_format(row)
             raise ChainError(f"event {row.seq}: unreadable header") from error
         if any(getattr(header, name) != getattr(row, name) for name in COPIES):
             raise _columns_differ(row)
-        if header.format > FORMAT or header.type not in PAYLOADS:
-            raise SchemaVersionError(
-                f"event {row.seq} has type {header.type!r} in format {header.format}, "
-                "unknown to this version",
-                hint="install the version of palimpsest that wrote it, or a newer one",
-            )
         try:
             opened = self.open_box(row, header.subject, header.payload_commit)
         except SealError as error:
             raise SealError(
                 f"event {row.seq}: {error}", hint="`palimpsest verify` lists what is wrong"
             ) from error
-        if opened is None:
+        if opened is None or header.type not in PAYLOADS:
             return Event(header, None)
         try:
             return Event(header, PAYLOADS[header.type].model_validate_json(opened.payload))
@@ -271,6 +286,18 @@ class CheckedLog:
         if opened is None:
             raise SealError("its key is gone, but it was never erased")
         return opened
+
+
+def _refuse_newer_format(row: LogRow) -> None:
+    try:
+        found = canonical.decode(row.header).get("format")
+    except PalimpsestError:
+        return
+    if isinstance(found, int) and found > FORMAT:
+        raise SchemaVersionError(
+            f"event {row.seq} has format {found}; this version reads up to {FORMAT}",
+            hint="install the version of palimpsest that wrote it, or a newer one",
+        )
 
 
 def _columns_differ(row: LogRow) -> ChainError:

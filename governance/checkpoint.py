@@ -1,7 +1,13 @@
 """The file of signed checkpoints, kept outside the database.
 
 DuckDB opens cleanly after its write-ahead log lost its tail; this file is what notices.
-It only grows; a checkpoint is on disk (``fsync``) before an append is acknowledged.
+A checkpoint is on disk (``fsync``) before an append is acknowledged.
+
+One checkpoint a commit would make the file grow faster than the log is worth: the newest one
+covers all that came before it. So the file is *thinned* now and then: the newest
+:data:`NEWEST` stay, and of older ones the last in every :data:`STRIDE` events, the very first,
+and those that introduce a key. Thinning writes a new file and renames it, so a kill leaves one
+or the other.
 
 Each note (``notes``: body, empty line, signature line) is followed by one empty line. What
 follows the last complete note is a note that a crash left unfinished: it acknowledged
@@ -12,15 +18,22 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from governance import notes
+from governance.durable import sync_folder, write_whole
 from governance.errors import CheckpointError, StoreError
 
 FILE_NAME = "checkpoints.log"
 _END = b"\n\n"
 _SIGNATURE = "— ".encode()
+NEWEST = 1_024
+STRIDE = 4_096
+THIN_ABOVE_BYTES = 2 * 1024 * 1024
+"""Some ten thousand notes."""
 _TAIL_BYTES = 16_384
 """Enough for the last note and an unfinished one, so opening does not read the whole file."""
 
@@ -76,6 +89,27 @@ class CheckpointLog:
                 hint="free some space, then run the command again: nothing is lost",
             ) from error
 
+    def thin(self) -> None:
+        """Leave out most of the old notes, once the file has grown; see the module.
+
+        Raises:
+            StoreError: it could not be rewritten; it is as it was.
+        """
+        try:
+            if self._descriptor is None or self._path.stat().st_size < THIN_ABOVE_BYTES:
+                return
+            signed = self.notes()
+            kept = [note for note, keep in zip(signed, _worth(signed), strict=True) if keep]
+            write_whole(self._path, "".join(f"{note}\n" for note in kept))
+            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(
+                f"checkpoint file could not be thinned: {error.strerror}",
+                hint="check free space of the home; nothing is lost",
+            ) from error
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+
     def drop_torn_tail(self) -> None:
         """Cut off a note that a crash left unfinished, so the next one starts on its own line.
 
@@ -95,8 +129,8 @@ class CheckpointLog:
         What is between two notes and is none comes back as a note that no check accepts.
         """
         parts = _split(self._read(None)).parts
-        notes = [_note(*pair) for pair in zip(parts[0::2], parts[1::2], strict=False)]
-        return notes if len(parts) % 2 == 0 else [*notes, _note(parts[-1], b"")]
+        found = [_note(*pair) for pair in zip(parts[0::2], parts[1::2], strict=False)]
+        return found if len(parts) % 2 == 0 else [*found, _note(parts[-1], b"")]
 
     def last(self) -> str:
         """The newest complete note.
@@ -132,6 +166,21 @@ class CheckpointLog:
             raise StoreError(f"checkpoint file cannot be read: {error.strerror}") from error
 
 
+def _worth(signed: Sequence[str]) -> Iterator[bool]:
+    """Which notes are kept; what cannot be read is kept for the check to refuse."""
+    stays = len(signed) - NEWEST
+    for number, note in enumerate(signed):
+        if number == 0 or number >= stays or note.count(f"\n{_SIGNATURE.decode()}") > 1:
+            yield True
+            continue
+        try:
+            here, after = notes.parse(note).size, notes.parse(signed[number + 1]).size
+        except CheckpointError:
+            yield True
+            continue
+        yield here // STRIDE != after // STRIDE
+
+
 def _write_all(descriptor: int, data: bytes) -> None:
     if os.write(descriptor, data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -158,16 +207,3 @@ def _split(data: bytes) -> _Parts:
 
 def _note(body: bytes, signature: bytes) -> str:
     return (body + _END + signature + b"\n").decode("utf-8", errors="replace")
-
-
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk.
-
-    Raises:
-        OSError: it cannot be opened or synced.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -26,7 +26,7 @@ from governance.loopback import Answer
 from governance.ownership import Endpoint, endpoint_of
 from governance.projection import state_of
 from governance.state import State
-from governance.store import LastStep, Mention
+from governance.store import LastSteps, Mention
 from governance.verify import VerificationReport
 
 URL_VARIABLE: Final = "PALIMPSEST_URL"
@@ -202,13 +202,11 @@ class RemoteLog:
         )  # fmt: skip
         return self._ask("POST", "/v1/events", _json(body))
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See :class:`governance.projection.Journal`."""
         body = wire.StepsBody(kind=kind, start=start, stop=stop, types=list(types))
         found = self._post("/v1/last-steps", _json(body), wire.StepsAnswer)
-        return {step.id: LastStep(step.seq, step.type) for step in found.steps}
+        return LastSteps(found.ids, found.seqs, found.types)
 
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from governance.checkpoint import sync_folder
 from governance.errors import StoreError
 
 
@@ -56,3 +55,16 @@ def reported(what: str) -> Iterator[None]:
         raise StoreError(
             f"{what}: {error.strerror}", hint="check permissions and free space"
         ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to disk.
+
+    Raises:
+        OSError: it cannot be opened or synced.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance import notes
-from governance.checkpoint import CheckpointLog, sync_folder
+from governance.checkpoint import CheckpointLog
+from governance.durable import sync_folder
 from governance.errors import StoreError
 from governance.events import FORMAT
-from governance.merkle import Tree
 from governance.keystore import Keystore
+from governance.merkle import Tree
 from governance.store import DuckStore
 
 DATABASE = "ledger.duckdb"
@@ -76,14 +77,21 @@ def prepare(home: Path, *, create: bool) -> None:
     )
 
 
-def open_files(home: Path, *, read_only: bool) -> HomeFiles:
+def open_files(home: Path, *, read_only: bool, frugal: bool = False) -> HomeFiles:
     """Open database, keystore and checkpoints of a whole home.
+
+    Args:
+        home: The folder.
+        read_only: Write nothing.
+        frugal: Keep the engine's buffers small.
 
     Raises:
         StoreError: one of them is missing, locked, unreadable or not ours.
         SchemaVersionError: a newer version wrote it.
     """
-    store = DuckStore(home / DATABASE, read_only=read_only)
+    if not read_only:
+        _refuse_shared_keys(home / KEYS)
+    store = DuckStore(home / DATABASE, read_only=read_only, frugal=frugal)
     try:
         keys = Keystore(home / KEYS, read_only=read_only)
     except StoreError:
@@ -95,6 +103,19 @@ def open_files(home: Path, *, read_only: bool) -> HomeFiles:
         store.abandon()
         keys.close()
         raise
+
+
+def _refuse_shared_keys(keys: Path) -> None:
+    """Whoever reads the keystore can sign and decrypt: nothing is signed with such a key."""
+    try:
+        mode = keys.stat().st_mode & 0o777
+    except OSError:
+        return  # the keystore itself says what is wrong with it
+    if mode & 0o077:
+        raise StoreError(
+            f"{keys.name} can be read by other users (mode {mode:04o})",
+            hint=f"chmod 600 {keys}; if somebody may have copied it, rotate the key afterwards",
+        )
 
 
 def _create(home: Path) -> None:

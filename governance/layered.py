@@ -40,21 +40,25 @@ class Layered(Mapping[str, V]):
     __slots__ = ("_recent", "_shared", "_source")
 
     def __init__(
-        self, values: Mapping[str, V] | None = None, source: Source[V] | None = None
+        self,
+        values: Mapping[str, V] | None = None,
+        source: Source[V] | None = None,
+        *,
+        shared: tuple[dict[str, V], ...] = (),
     ) -> None:
-        """Hold ``values``, and whatever ``source`` finds beyond them."""
+        """Hold ``values``, and whatever ``source`` finds beyond them.
+
+        ``shared`` are layers below ``values``, never changed again (:meth:`copy`).
+        """
         self._source = source
-        self._shared: tuple[dict[str, V], ...] = ()
+        self._shared = shared
         self._recent: dict[str, V] = dict(values or {})
 
     def copy(self) -> Self:
         """An independent copy."""
-        other = type(self).__new__(type(self))
-        other._source = self._source
         if len(self._recent) > _RECENT:
             self._shared, self._recent = _merged((*self._shared, self._recent)), {}
-        other._shared, other._recent = self._shared, self._recent.copy()
-        return other
+        return type(self)(self._recent, self._source, shared=self._shared)
 
     def set_here(self) -> dict[str, V]:
         """Everything that was set, without what only the source knows; later ones win."""

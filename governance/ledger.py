@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -246,12 +245,12 @@ class Ledger:
         Raises:
             LedgerError: no such version.
         """
-        head = self._log.head.seq
-        if not 0 <= seq <= head:
+        live = self._log.state
+        if not 0 <= seq <= live.seq:
             raise LedgerError(
-                f"version {seq} does not exist", hint=f"versions run from 0 to {head}"
+                f"version {seq} does not exist", hint=f"versions run from 0 to {live.seq}"
             )
-        return state_of(self._log, seq)
+        return live if seq == live.seq else state_of(self._log, seq)
 
     def event(self, seq: int) -> Event:
         """One event by number.
@@ -425,14 +424,12 @@ def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
             return ledger.verify(payloads=payloads)
     if not (home / DATABASE).is_file():
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
-    owner = _claim_or_connect(
-        home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S
-    )
+    owner = _claim_or_connect(home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S)
     if isinstance(owner, RemoteLog):
         with Ledger(owner, home=home) as ledger:
             return ledger.verify(payloads=payloads)
     try:
-        files = open_files(home, read_only=True)
+        files = open_files(home, read_only=True, frugal=True)
         log = OwnedLog(
             files.store, files.keys, files.checkpoints, clock=SystemClock(), read_only=True
         )

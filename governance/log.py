@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from governance import canonical, notes
@@ -38,7 +39,7 @@ from governance.ports import Clock
 from governance.projection import state_of
 from governance.state import State
 from governance.store import LedgerStore, Mention, joined
-from governance.verify import VerificationReport, verify_log
+from governance.verify import BLOCK, Rank, VerificationReport, verify_log
 
 SYSTEM: Final = Actor(kind="system", id="palimpsest")
 GROUP_EVENTS: Final = 4_096
@@ -125,7 +126,8 @@ class OwnedLog(CheckedLog):
         ``ledger.recovered``.
         """
         tail = self.load()
-        if self._read_only:
+        if self._read_only or self.unknown_types:
+            self._read_only = True
             if tail is not None:
                 self._tree, self._state = tail.tree, tail.state
             return
@@ -164,6 +166,7 @@ class OwnedLog(CheckedLog):
         """See :meth:`governance.ledger.Ledger.append`."""
         if not drafts:
             raise LedgerError("an append needs at least one event")
+        self.refuse_unknown()
         if self._read_only:
             raise StoreError("the ledger is open for reading only")
         request = _Request(drafts, key)
@@ -288,7 +291,10 @@ class OwnedLog(CheckedLog):
     def _signed(self, tree: Tree, state: State) -> str:
         checkpoint = notes.Checkpoint(self.keys.origin, tree.size, tree.root())
         next_key = self.keys.next_key
-        if next_key is not None and state.signing_key == next_key.public_key().public_bytes_raw().hex():
+        if (
+            next_key is not None
+            and state.signing_key == next_key.public_key().public_bytes_raw().hex()
+        ):
             return notes.sign(checkpoint, self.keys.signing_key, next_key)
         return notes.sign(checkpoint, self.keys.signing_key)
 
@@ -345,19 +351,45 @@ class OwnedLog(CheckedLog):
         raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
 
     def verify(self, *, payloads: bool) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
+        """Check the whole log again, from the bytes, against its signed checkpoints.
+
+        With ``payloads``, every payload is opened and the projections are compared with what
+        the payloads say.
+        """
         signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
-        return verify_log(
-            self.store.read(LOWEST, HIGHEST),
+        named: list[Mention] = []
+
+        def check_payload(row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
+            subject, digest = str(header.get("subject")), str(header.get("payload_commit"))
+            opened = self.open_box(row, subject, digest)
+            if opened is not None and row.type in MENTIONING:
+                event = self.decode(row)
+                named.extend(mentions_of(event.header, event.payload))
+
+        report = verify_log(
+            self.store.blocks(BLOCK, sealed=payloads),
             signed=signed,
             public_key=self.keys.first_public_key,
             origin=self.origin,
             tiles=self.store.tiles(),
-            check_payload=self._check_payload if payloads else None,
+            check_payload=check_payload if payloads else None,
+            newest_key=self.public_key,
         )
+        if payloads and self.store.mentions_complete():
+            self._check_mentions(named, report)
+        return report
 
-    def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
-        self.open_box(row, str(header.get("subject")), str(header.get("payload_commit")))
+    def _check_mentions(self, named: list[Mention], report: VerificationReport) -> None:
+        stored = self.store.mentions(LOWEST, HIGHEST, types=MENTIONING)
+        for here, there in zip_longest(named, stored):
+            if here != there:
+                seq = min(one.seq for one in (here, there) if one is not None)
+                report.add(
+                    f"event {seq}: the stored projection does not say what it mentions",
+                    rank=Rank.TILE,
+                    place=seq,
+                )
+                return
 
     def first_note(self, seq: int) -> str:
         """See :meth:`governance.ledger.Ledger.first_note`."""
@@ -387,7 +419,10 @@ class OwnedLog(CheckedLog):
     def _finish_rotation(self) -> None:
         """Promote the announced key, once the note that both signed is on disk."""
         next_key = self.keys.next_key
-        if next_key is not None and self._state.signing_key == next_key.public_key().public_bytes_raw().hex():
+        if (
+            next_key is not None
+            and self._state.signing_key == next_key.public_key().public_bytes_raw().hex()
+        ):
             self.keys.promote_next_key()
 
     # --- projections -------------------------------------------------------------------
@@ -430,8 +465,14 @@ class OwnedLog(CheckedLog):
     def tidy(self) -> None:
         """Work for quiet moments, so that the next open is quick."""
         with self._committing:
-            self._record(1)
+            self._tidy()
             self.store.checkpoint()
+
+    def _tidy(self) -> None:
+        self._record(1)
+        if self.checkpoints is not None and not self._read_only:
+            with suppress(StoreError):  # tried again the next time
+                self.checkpoints.thin()
 
     # --- closing -----------------------------------------------------------------------
 
@@ -444,7 +485,7 @@ class OwnedLog(CheckedLog):
         """Release files and keys; idempotent."""
         with self._committing:
             if not self._closed:
-                self._record(1)
+                self._tidy()
             self._closed = True
             self.store.close()
             self.keys.close()

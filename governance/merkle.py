@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from typing import TypeAlias
 
 from governance.errors import ProofError
@@ -43,6 +44,56 @@ class LogRow:
     leaf: bytes
     sealed: bytes | None
     command: str | None = None
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Consecutive rows of the log by column, in the order the store returns them.
+
+    ``sealed`` is ``None`` when the payloads were not read.
+    """
+
+    seqs: Sequence[int]
+    event_ids: Sequence[str]
+    types: Sequence[str]
+    recorded_at_us: Sequence[int]
+    subjects: Sequence[str]
+    headers: Sequence[bytes]
+    leaves: Sequence[bytes]
+    commands: Sequence[str | None]
+    sealed: Sequence[bytes | None] | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[LogRow], *, sealed: bool = True) -> RowBlock:
+        """The columns of these rows."""
+        return cls(
+            [row.seq for row in rows],
+            [row.event_id for row in rows],
+            [row.type for row in rows],
+            [row.recorded_at_us for row in rows],
+            [row.subject for row in rows],
+            [row.header for row in rows],
+            [row.leaf for row in rows],
+            [row.command for row in rows],
+            [row.sealed for row in rows] if sealed else None,
+        )
+
+    def rows(self) -> Iterator[LogRow]:
+        """The same, row by row."""
+        return map(
+            LogRow,
+            self.seqs, self.event_ids, self.types, self.recorded_at_us, self.subjects,
+            self.headers, self.leaves, self.sealed or repeat(None), self.commands,
+        )  # fmt: skip
+
+    def tiles(self) -> Iterator[RowBlock]:
+        """The same in parts of one tile's width, which a processor's cache can hold."""
+        for start in range(0, len(self.seqs), TILE_WIDTH):
+            cut = slice(start, start + TILE_WIDTH)
+            yield RowBlock(
+                self.seqs[cut], self.event_ids[cut], self.types[cut], self.recorded_at_us[cut],
+                self.subjects[cut], self.headers[cut], self.leaves[cut], self.commands[cut],
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from governance.durable import write_whole
 from governance.errors import StoreError
 
 LOCK: Final = "owner.lock"
@@ -110,12 +111,12 @@ def endpoint_of(home: Path) -> Endpoint | None:
 
 
 def publish(home: Path, endpoint: Endpoint) -> None:
-    """Write ``service.json``, whole or not at all, readable for this user alone."""
-    fresh = home / f"{SERVICE}.{os.getpid()}"
-    descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(endpoint), file)
-    fresh.replace(home / SERVICE)
+    """Write ``service.json``, whole or not at all, readable for this user alone.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    write_whole(home / SERVICE, json.dumps(asdict(endpoint)))
 
 
 def withdraw(home: Path) -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from governance.events import PAYLOADS, EntryPayload, Event, EntryProposed, RollbackApplied, Status
+from governance.events import PAYLOADS, EntryPayload, EntryProposed, Event, RollbackApplied, Status
 from governance.layered import Layered
 from governance.records import ARRIVES, AdapterState, Entries, EntryState, ShardState
 from governance.state import State
-from governance.store import LastStep, Mention
+from governance.store import LastSteps, Mention
 from governance.trail import Trail
 
 V = TypeVar("V")
@@ -37,8 +37,8 @@ _GOVERNING: Final = frozenset(
     if name.startswith(("policy.", "role.", "principal.", "token.", "key.", "ledger."))
 )  # fmt: skip
 _BUILD_TYPES: Final = frozenset(name for name in PAYLOADS if name.startswith("adapter."))
-_FEW: Final = 64
-"""So many things are read one by one; more are read in one pass over the log."""
+_FEW: Final = 16
+"""So many things are looked up one by one; more are found in one pass over the log."""
 
 
 class Journal(Protocol):
@@ -55,9 +55,7 @@ class Journal(Protocol):
         """Events ``start`` to ``stop`` (inclusive) of these types and subjects, in order."""
         ...
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """By id of every subject ``kind:id`` with such an event in the range, oldest first."""
         ...
 
@@ -101,10 +99,11 @@ class _Subjects(Generic[V]):
         self._part = part
         self._types = frozenset(name for name in PAYLOADS if name.startswith(f"{kind}."))
         self._step_types = self._types
-        self._steps: Mapping[str, LastStep] | None = None
+        self._steps: LastSteps | None = None
         self._found: dict[str, V | None] = {}
+        self._looked = 0
 
-    def steps(self) -> Mapping[str, LastStep]:
+    def steps(self) -> LastSteps:
         """Everything there is, with the last thing that happened to it; one query, kept."""
         if self._steps is None:
             self._steps = self._journal.last_steps(
@@ -113,11 +112,12 @@ class _Subjects(Generic[V]):
         return self._steps
 
     def keys(self) -> Sequence[str]:
-        return list(self.steps())
+        return self.steps().ids
 
     def get(self, key: str) -> V | None:
         if key not in self._found:
-            if self._steps is not None and key not in self._steps:
+            self._looked += 1
+            if self._stop == 0 or (self._looked > _FEW and key not in self.steps()):
                 return None
             state = _folded(self._history(key))
             self._found[key] = self._part(state).get(key)
@@ -162,19 +162,19 @@ class _EntryLog(_Subjects[EntryState]):
             self._moved = {name: seq for (kind, _, name), seq in named if kind == self._kind}
         return self._moved
 
-    def statuses(self) -> Iterator[tuple[str, Status]]:
+    def statuses(self) -> dict[str, Status]:
         """Every entry and its status, oldest entry first; reads only what a rollback moved."""
-        moved = self.moved()
-        for key, step in self.steps().items():
-            if moved.get(key, 0) > step.seq:
+        steps = self.steps()
+        found = dict(zip(steps.ids, map(_STATUS_AFTER.__getitem__, steps.types), strict=True))
+        for key, seq in self.moved().items():
+            if key in found and seq > steps[key].seq:
                 entry = self.get(key)
                 if entry is not None:
-                    yield key, entry.status
-            else:
-                yield key, _STATUS_AFTER[step.type]
+                    found[key] = entry.status
+        return found
 
     def with_status(self, statuses: Collection[Status]) -> Iterable[EntryState]:
-        wanted = [key for key, status in self.statuses() if status in statuses]
+        wanted = [key for key, status in self.statuses().items() if status in statuses]
         return self.fetch(wanted).values()
 
     def touched_since(self, seq: int) -> Iterable[str]:
@@ -247,8 +247,15 @@ class _Recalls:
     def __init__(self, journal: Journal, stop: int) -> None:
         self._journal = journal
         self._stop = stop
+        self._all: dict[str, Trail] | None = None
+        self._looked = 0
 
     def get(self, key: str) -> Trail | None:
+        self._looked += 1
+        if self._looked > _FEW:
+            return self.load().get(key)
+        if self._stop == 0:
+            return None
         found = self._journal.mentions(1, self._stop, types=[_RECALL], subject=f"entry:{key}")
         return _trail(mention.seq for mention in found) if found else None
 
@@ -256,10 +263,12 @@ class _Recalls:
         return list(self.load())
 
     def load(self) -> dict[str, Trail]:
-        seqs: dict[str, list[int]] = {}
-        for mention in self._journal.mentions(1, self._stop, types=[_RECALL]):
-            seqs.setdefault(mention.subject.partition(":")[2], []).append(mention.seq)
-        return {key: _trail(found) for key, found in seqs.items()}
+        if self._all is None:
+            seqs: dict[str, list[int]] = {}
+            for mention in self._journal.mentions(1, self._stop, types=[_RECALL]):
+                seqs.setdefault(mention.subject.partition(":")[2], []).append(mention.seq)
+            self._all = {key: _trail(found) for key, found in seqs.items()}
+        return self._all
 
 
 def _trail(seqs: Iterable[int]) -> Trail:

@@ -206,6 +206,10 @@ class EntrySource(Source[EntryState], Protocol):
         """Entries that have one of these statuses, and only those are read."""
         ...
 
+    def statuses(self) -> dict[str, Status]:
+        """Every entry's id and status, oldest first, without reading what it says."""
+        ...
+
     def touched_since(self, seq: int) -> Iterable[str]:
         """Ids of entries about which something happened after event ``seq``."""
         ...
@@ -220,6 +224,11 @@ class Entries(Layered[EntryState]):
 
     __slots__ = ()
     _source: EntrySource | None
+
+    def statuses(self) -> dict[str, Status]:
+        """Every entry's status by id, oldest first, without reading what it says."""
+        found = self._source.statuses() if self._source is not None else {}
+        return found | {key: entry.status for key, entry in self.set_here().items()}
 
     def with_status(self, *statuses: Status) -> Iterator[EntryState]:
         """Entries that have one of these statuses, oldest first."""

@@ -6,7 +6,7 @@ Merkle leaf commits to; payloads of other scopes are not even opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from governance import canonical
 from governance.access import Principal
@@ -14,7 +14,7 @@ from governance.errors import ChainError, LedgerError
 from governance.events import Event, Scope
 from governance.log import OwnedLog, Receipt
 from governance.merkle import LogRow
-from governance.store import LastStep, Mention
+from governance.store import LastSteps, Mention
 
 
 class ScopedLog:
@@ -40,18 +40,18 @@ class ScopedLog:
         rows = self._rows(start, stop, types=types, subjects=subjects)
         return (self._log.decode(row) for row in rows)
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> Mapping[str, LastStep]:
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the protocol."""
         if self._principal.owner:
             return self._log.last_steps(kind, start, stop, types=types)
         prefix = f"{kind}:"
-        return {
-            row.subject.removeprefix(prefix): LastStep(row.seq, row.type)
+        found = {
+            row.subject.removeprefix(prefix): (row.seq, row.type)
             for row in self._rows(start, stop, types=types)
             if row.subject.startswith(prefix)
         }
+        seqs, names = zip(*found.values(), strict=True) if found else ((), ())
+        return LastSteps(list(found), seqs, names)
 
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None

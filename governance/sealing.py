@@ -71,7 +71,9 @@ def derive(secret: bytes, salt: bytes, info: str) -> bytes:
     return hmac.digest(extracted, info.encode() + b"\x01", "sha256")
 
 
-def seal(payload: bytes, commitment: Commitment, *, key: bytes, holder: bytes, leaf: bytes) -> bytes:
+def seal(
+    payload: bytes, commitment: Commitment, *, key: bytes, holder: bytes, leaf: bytes
+) -> bytes:
     """Encrypt canonical payload bytes under the event's own key, for the event of ``leaf``.
 
     The nonce of the commitment travels inside the box: once the key is gone, neither the

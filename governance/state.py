@@ -62,6 +62,7 @@ from governance.records import (
 )
 from governance.trail import Trail
 
+
 @dataclass
 class State:
     """The memory as of version ``seq``. Mutated only by :meth:`apply`."""
@@ -215,27 +216,28 @@ class State:
 
     def _advance(self, header: Header, payload: EntryPayload) -> None:
         entry = self.entries[payload.entry_id]
-        changes = replace(
-            entry,
-            status=ARRIVES.get(type(payload), entry.status),
-            history=(*entry.history, header.seq),
-            previous=entry,
-        )
+        changes: dict[str, object] = {}
         if isinstance(payload, EntryVerified):
-            changes = replace(changes, results=tuple(payload.results), risk_ppm=payload.risk_ppm)
+            changes = {"results": tuple(payload.results), "risk_ppm": payload.risk_ppm}
         elif isinstance(payload, ReviewAssigned):
-            changes = replace(changes, in_review=True, review_message=payload.message)
+            changes = {"in_review": True, "review_message": payload.message}
         elif isinstance(payload, EntryActivated):
-            changes = replace(changes, adapter_digest=payload.adapter_digest)
+            changes = {"adapter_digest": payload.adapter_digest}
         elif isinstance(payload, Decision):
-            changes = replace(
-                changes,
-                in_review=False,
-                decided_by=header.actor,
-                reason_code=payload.reason_code,
-                tombstone=getattr(payload, "tombstone", None),
-            )
-        self.entries[payload.entry_id] = changes
+            changes = {
+                "in_review": False,
+                "decided_by": header.actor,
+                "reason_code": payload.reason_code,
+                "tombstone": getattr(payload, "tombstone", None),
+            }
+        moved = EntryState(**{
+            **vars(entry),
+            "status": ARRIVES.get(type(payload), entry.status),
+            "history": (*entry.history, header.seq),
+            "previous": entry,
+            **changes,
+        })  # fmt: skip  # as dataclasses.replace does, at a third of its cost
+        self.entries[payload.entry_id] = moved
 
     def _roll_back(self, header: Header, payload: RollbackApplied) -> None:
         for change in payload.entries:
@@ -319,7 +321,16 @@ class State:
         elif isinstance(payload, PolicyActivated):
             self.policies[payload.name] = payload.digest
             self.active_policy = payload.name
-        elif isinstance(payload, RoleGranted):
+        elif isinstance(payload, KeyRotated):
+            self.signing_key = payload.new_key
+        elif isinstance(payload, LedgerFrozen | LedgerThawed):
+            self.frozen = isinstance(payload, LedgerFrozen)
+        else:
+            self._identify(payload)
+
+    def _identify(self, payload: Payload) -> None:
+        """Who may act, in which roles, within which scope, with which token."""
+        if isinstance(payload, RoleGranted):
             held = self.roles.get(payload.principal, frozenset())
             self.roles[payload.principal] = held | {payload.role}
         elif isinstance(payload, RoleWithdrawn):
@@ -333,10 +344,6 @@ class State:
             )
         elif isinstance(payload, TokenRevoked):
             self.tokens[payload.token_id] = replace(self.tokens[payload.token_id], revoked=True)
-        elif isinstance(payload, KeyRotated):
-            self.signing_key = payload.new_key
-        elif isinstance(payload, LedgerFrozen | LedgerThawed):
-            self.frozen = isinstance(payload, LedgerFrozen)
 
 
 __all__ = [

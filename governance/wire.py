@@ -144,18 +144,12 @@ class StepsBody(Message):
     types: list[str]
 
 
-class StepLine(Message):
-    """The last event about one subject."""
-
-    id: str
-    seq: int
-    type: str
-
-
 class StepsAnswer(Message):
-    """Subjects in the order in which they first occur."""
+    """In columns, subjects in the order in which they first occur."""
 
-    steps: list[StepLine]
+    ids: list[str]
+    seqs: list[int]
+    types: list[str]
 
 
 class MentionsBody(Message):

@@ -198,7 +198,9 @@ class Witness:
                 if found.key.name != name:
                     raise StoreError(f"{folder} is the witness {found.key.name!r} already")
                 return found
-            if folder.is_dir() and any(one.name != LOCK for one in folder.iterdir()):
+            # What an interrupted run left is completed; a memory whose key was lost is kept.
+            ours = {LOCK, LOGS, EVIDENCE, f"{KEY_FILE}.new"}
+            if folder.is_dir() and any(one.name not in ours for one in folder.iterdir()):
                 raise StoreError(f"{folder} holds other files", hint="choose a new folder")
             for one in (folder, folder / LOGS, folder / EVIDENCE):
                 one.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -53,5 +53,5 @@ def scopes(ledger: Ledger) -> list[Scope]:
 
 
 def _about_memory(row: EventRow) -> bool:
-    """True for what belongs to one agent; policies, roles and the ledger serve all."""
-    return row.type.split(".")[0] not in {"policy", "role", "ledger"}
+    """True for what belongs to one agent; policies, identities and the ledger serve all."""
+    return row.type.split(".")[0] not in {"key", "ledger", "policy", "principal", "role", "token"}

@@ -73,15 +73,18 @@ def proof(
 
     The proof is a C2SP tlog-proof file: it holds the event's header, not its text, and is
     checked by `proof-check` without this home. Of several checkpoints that cover the event
-    it takes the one most witnesses vouched for.
+    it takes the one most witnesses vouched for; of a change of key, the one both keys
+    signed, so that `--chain` can follow it.
     """
-    from governance import notes  # noqa: PLC0415
-    from governance.proof import build_proof  # noqa: PLC0415
+    from governance import canonical, notes  # noqa: PLC0415
+    from governance.proof import ROTATED, build_proof  # noqa: PLC0415
 
     with open_ledger(home) as ledger:
         seq = _event_number(ledger, what)
-        ledger.header(seq)  # no such event is said before any checkpoint is looked at
-        note = _cosigned(home).best_note(ledger.note(), seq)
+        # Read first: that there is no such event is said before any checkpoint is looked at.
+        rotated = canonical.decode(ledger.header(seq)).get("type") == ROTATED
+        newest = ledger.first_note(seq) if rotated else ledger.note()
+        note = newest if rotated else _cosigned(home).best_note(newest, seq)
         text = build_proof(ledger, seq, note)
     if out is not None:
         _write(out, text)
@@ -331,7 +334,7 @@ def _print_proof(found: VerifiedProof, signed_by: VerifierKey) -> None:
     # Read without the event model: a proof by a later version must still print.
     header = found.header
     actor = header.get("actor")
-    who = ":".join(str(part) for part in actor.values()) if isinstance(actor, Mapping) else ""
+    who = f"{actor.get('kind')}:{actor.get('id')}" if isinstance(actor, Mapping) else ""
     size = found.checkpoint.size
     pairs = [
         ("Event", str(header.get("type"))),

@@ -65,6 +65,10 @@ class Payload(Frozen):
     def subject_id(self) -> str:
         """The thing the event is about, as ``kind:id``."""
 
+    def subject_version(self) -> int:
+        """Which version of it."""
+        return 1
+
     def mentions(self) -> Iterable[str]:
         """Other things it changes or uses, as ``kind:id``: how they find their history."""
         return ()
@@ -94,7 +98,7 @@ class Header(Frozen):
 
     def canonical(self) -> bytes:
         """The bytes whose SHA-256, prefixed by 0x00, is the leaf of the log."""
-        return canonical.encode(self.model_dump(mode="json"))
+        return canonical.encode_strict(self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ class EntryPayload(Payload):
         """``entry:ID``."""
         return f"entry:{self.entry_id}"
 
+    def subject_version(self) -> int:
+        """Of the entry."""
+        return self.version
+
 
 class Origin(Frozen):
     """Which model wrote it, under which adapter and with which memory in its prompt."""
@@ -273,6 +277,10 @@ class AdapterTrained(AdapterPayload):
     environment: str
     duration_ms: int
     reused: bool
+
+    def subject_version(self) -> int:
+        """Of the shard's build."""
+        return self.version
 
 
 class CardCertificate(Frozen):

@@ -85,10 +85,12 @@ class Daemon:
 
         Raises:
             StoreError: the port is taken, or the ledger is not owned here.
+            SchemaVersionError: the ledger holds events that only a newer version knows.
         """
         log = ledger.log
         if not isinstance(log, OwnedLog):
             raise StoreError("only the owner of a ledger can serve it")
+        log.refuse_unknown()
         self.desk = Desk(ledger, log)
         self._home = home
         self._idle_exit_s = idle_exit_s

@@ -93,9 +93,7 @@ def _events(asked: Asked) -> Response:
 def _last_steps(asked: Asked) -> wire.Message:
     body = parsed(wire.StepsBody, asked.body)
     found = asked.view.last_steps(body.kind, body.start, body.stop, types=body.types)
-    return wire.StepsAnswer(
-        steps=[wire.StepLine(id=name, seq=step.seq, type=step.type) for name, step in found.items()]
-    )
+    return wire.StepsAnswer(ids=list(found.ids), seqs=list(found.seqs), types=list(found.types))
 
 
 def _mentions(asked: Asked) -> wire.Message:

@@ -8,11 +8,11 @@ question, not as a table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from governance.merkle import LogRow, Tile, Tree
+from governance.merkle import LogRow, RowBlock, Tile, Tree
 
 STORE_FORMAT: Final = 2
 """Layout of the tables; a higher one than this is refused."""
@@ -33,12 +33,34 @@ class Mention:
     subject: str
 
 
-@dataclass(frozen=True)
-class LastStep:
+class LastStep(NamedTuple):
     """The last event of some types about a thing."""
 
     seq: int
     type: str
+
+
+class LastSteps(Mapping[str, LastStep]):
+    """The last step of many things, by id, in columns: there may be millions."""
+
+    def __init__(self, ids: Sequence[str], seqs: Sequence[int], types: Sequence[str]) -> None:
+        """Columns of equal length, in the order the things first occurred."""
+        self.ids = ids
+        self.seqs = seqs
+        self.types = types
+        self._places: dict[str, int] | None = None
+
+    def __getitem__(self, key: str) -> LastStep:
+        if self._places is None:
+            self._places = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        place = self._places[key]
+        return LastStep(self.seqs[place], self.types[place])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def joined(first: str, second: str) -> str:
@@ -83,13 +105,24 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """Every row there is, by column, ``width`` at a time; for checking all of them.
+
+        Args:
+            width: Rows of a block; the last one is shorter.
+            sealed: Read the payloads too.
+        """
+        ...
+
     def size(self) -> int:
         """The highest ``seq``, 0 without events; it counts them unless the log is damaged."""
         ...
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> dict[str, LastStep]:
+    def types(self) -> frozenset[str]:
+        """Every type of event there is."""
+        ...
+
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """The last event of these types in the range, by id of its subject ``kind:id``.
 
         In the order in which the subjects first occur in the range.

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from governance.errors import StoreError
-from governance.merkle import LogRow, Tile, Tree
-from governance.store.base import FINGERPRINTS, LastStep, Mention
+from governance.merkle import LogRow, RowBlock, Tile, Tree
+from governance.store.base import FINGERPRINTS, LastSteps, Mention
 
 
 class MemoryStore:
@@ -59,19 +59,28 @@ class MemoryStore:
             and (subjects is None or row.subject in subjects)
         )
 
+    def blocks(self, width: int, *, sealed: bool) -> Iterator[RowBlock]:
+        """See the contract."""
+        for start in range(0, len(self._rows), width):
+            yield RowBlock.of(self._rows[start : start + width], sealed=sealed)
+
     def size(self) -> int:
         """See the contract."""
         return len(self._rows)
 
-    def last_steps(
-        self, kind: str, start: int, stop: int, *, types: Collection[str]
-    ) -> dict[str, LastStep]:
+    def types(self) -> frozenset[str]:
         """See the contract."""
-        rows = self.read(start, stop, types=types)
-        named = ((row.subject.partition(":"), row) for row in rows)
-        return {
-            name: LastStep(row.seq, row.type) for (found, _, name), row in named if found == kind
-        }
+        return frozenset(row.type for row in self._rows)
+
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
+        """See the contract."""
+        last: dict[str, LogRow] = {}
+        for row in self.read(start, stop, types=types):
+            found, _, name = row.subject.partition(":")
+            if found == kind:
+                last[name] = row
+        steps = list(last.values())
+        return LastSteps(list(last), [row.seq for row in steps], [row.type for row in steps])
 
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None

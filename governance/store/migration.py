@@ -23,7 +23,14 @@ _FORMAT_1: Final = (
 )
 """Payloads lay in a table of their own, and the command only in the header."""
 
-VIEW_OF_FORMAT_1: Final = f"CREATE TEMP VIEW event AS {_FORMAT_1.format(catalog='main')}"
+
+def view_of_format_1(path: Path) -> str:
+    """SQL that makes the file at ``path``, opened for reading only, look like the present one.
+
+    The view hides the table of the same name, which it has to name in full.
+    """
+    name = path.stem.replace('"', '""')
+    return f"CREATE TEMP VIEW event AS {_FORMAT_1.format(catalog=f'{chr(34)}{name}{chr(34)}.main')}"
 
 
 def rewrite_format_1(path: Path) -> None:
@@ -43,13 +50,13 @@ def rewrite_format_1(path: Path) -> None:
             connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old")
             connection.execute("CHECKPOINT old")
             connection.execute(
-                f"INSERT INTO event {_FORMAT_1.format(catalog='old.main')} ORDER BY seq"  # noqa: S608  # constant text
+                f"INSERT INTO event {_FORMAT_1.format(catalog='old.main')} ORDER BY seq"
             )
             connection.execute("INSERT INTO tile SELECT * FROM old.main.tile ORDER BY level, idx")
             connection.execute("INSERT INTO meta VALUES ('format', '2')")
             connection.execute("DETACH old")
             connection.execute("CHECKPOINT")
-        os.replace(_synced(fresh), path)
+        _synced(fresh).replace(path)
         _synced(path.parent)
     except (duckdb.Error, OSError) as error:
         raise StoreError(

@@ -79,7 +79,7 @@ def test_tampered_home_opens_no_page_and_names_the_event(run_page: RunPage, home
     page = run_page("review", home)
     assert not page.exception
     assert "This record does not prove itself" in words_of(page)
-    assert "event 12" in words_of(page)
+    assert "Event 12" in words_of(page)
     assert not page.title, "no page may be drawn from an altered record"
 
 

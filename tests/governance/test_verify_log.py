@@ -26,8 +26,10 @@ def row(seq: int, **changes: canonical.JsonValue) -> LogRow:
         "extra": "covered by the hash",
     }
     data = canonical.encode(fields | changes)
+    when = (fields | changes)["recorded_at_us"]
+    assert isinstance(when, int)
     return LogRow(
-        seq, f"id-{seq}", "role.granted", seq, "principal:x", data, leaf_hash(data), b"box"
+        seq, f"id-{seq}", "role.granted", when, "principal:x", data, leaf_hash(data), b"box"
     )
 
 
@@ -132,7 +134,8 @@ def test_missing_moved_and_repeated_events_are_named(log: Log) -> None:
         replace(rows[42], event_id="id-42", header=twin, leaf=leaf_hash(twin)),
         *rows[43:],
     ]
-    assert "event 43: id id-42 occurs twice" in first(log.check())
+    assert first(log.check()) == "event 43: its id is that of event 42"
+    assert log.check().first_bad == 43
     log.rows = rows
     assert log.check().ok
 
@@ -147,7 +150,12 @@ def test_missing_moved_and_repeated_events_are_named(log: Log) -> None:
         ({"type": "role.withdrawn"}, "column type"),
         ({"recorded_at_us": 7}, "column recorded_at_us"),
         ({"subject": "principal:y"}, "column subject"),
+        ({"command": "0" * 24}, "column command"),
+        ({"event_id": None}, "column event_id"),
+        ({"recorded_at_us": None}, "column recorded_at_us"),
         ({"leaf": bytes(32)}, "not the hash of its header"),
+        ({"leaf": None}, "not the hash of its header"),
+        ({"header": None}, "not the hash of its header"),
         ({"header": b"{}"}, "not the hash of its header"),
     ],
 )
@@ -177,8 +185,18 @@ def test_a_consistently_rewritten_event_fails_at_the_next_checkpoint(log: Log) -
     log.rows[199] = row(200, extra="rewritten, leaf and all")
     log.tiles = Tree().extend(one.leaf for one in log.rows)
     report = log.check()
-    assert first(report).startswith("at event 299 the root differs")
-    assert len(report.problems) == 2  # and at 300; 128 and before still hold
+    assert len(report.problems) == 1  # that the root at 300 differs too follows from it
+    assert first(report).startswith("at event 299 the root differs from the recomputed one")
+    assert "an event after 128 was changed" in first(report)
+    assert report.first_bad == 299  # the first signed size that shows it
+
+
+def test_tiles_that_were_not_rewritten_remember_the_event(log: Log) -> None:
+    log.rows[199] = row(200, extra="rewritten, but the tile was forgotten")
+    report = log.check()
+    assert "the stored tiles remember another event 200" in first(report)
+    assert report.first_bad == 200
+    assert "tile 0 of level 0 does not hold" in report.problems[1]
 
 
 # Step 6: tiles.
@@ -190,6 +208,9 @@ def test_tiles_must_hold_the_tree(log: Log) -> None:
     assert first(log.check()) == "tile 0 of level 0 does not hold the tree's hashes"
     log.tiles = []
     assert first(log.check()) == "tile 0 of level 0 is missing"
+    log.tiles = [Tile(0, 0, tile.hashes[:64])]
+    assert first(log.check()) == "tile 0 of level 0 does not hold the tree's hashes"
+    assert log.check().first_bad is None  # the events are what was signed
     log.tiles = [tile, Tile(0, 1, tile.hashes)]
     assert first(log.check()) == "tile 1 of level 0 does not hold the tree's hashes"
     log.tiles = [tile]
@@ -202,6 +223,7 @@ def test_tiles_must_hold_the_tree(log: Log) -> None:
 def test_a_cut_log_is_short_by_so_many(log: Log) -> None:
     log.rows = log.rows[:290]
     assert "the log ends at event 290" in first(log.check())
+    assert log.check().first_bad == 291
     assert "10 acknowledged event(s) are missing" in first(log.check())
     log.rows = []
     assert any("300 acknowledged" in problem for problem in log.check().problems)
@@ -212,6 +234,22 @@ def test_events_after_the_last_checkpoint_are_counted_not_condemned(log: Log) ->
     report = log.check()
     assert report.ok
     assert report.unsigned == 2
+    assert report.notices == ["2 event(s) after the last checkpoint, at 300"]
+
+
+def test_a_clock_that_goes_back_is_told_with_event_and_amount(log: Log) -> None:
+    """Trust test 12: order comes from the numbers; −1 day, +10 years and equal times."""
+    assert log.check().notices == []
+    day_us, years_us = 86_400_000_000, 10 * 365 * 86_400_000_000
+    times = [years_us, 5, 5, years_us - day_us, years_us - 2 * day_us]
+    log.rows += [row(300 + number, recorded_at_us=time) for number, time in enumerate(times, 1)]
+    log.signed.append(sign(log.rows, 305))
+    report = log.check()
+    assert report.ok
+    assert report.notices == [
+        f"event 302: the clock went back by {years_us / 1e6 - 5e-6:.6f} s",
+        "event 305: the clock went back by 86400.000000 s",
+    ]
 
 
 # Step 8: payloads.

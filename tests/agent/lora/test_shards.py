@@ -22,8 +22,9 @@ from governance.events import (
     EntryRevoked,
     Scope,
 )
+from governance.layered import Layered
 from governance.ledger import EventDraft, Ledger
-from governance.state import AdapterState, EntryState, ShardState, State
+from governance.state import AdapterState, Entries, EntryState, ShardState, State
 from tests.governance import drafts
 
 OTHER = Scope(tenant="default", agent="default", user="eve")
@@ -229,13 +230,13 @@ def _held(plans: Sequence[ShardPlan]) -> list[list[str]]:
 def test_new_cards_fill_a_shard_and_open_the_next(
     approved: Callable[[str, int], EntryState],
 ) -> None:
-    state = State(entries={f"e{i}": approved(f"e{i}", i) for i in range(7)})
+    state = State(entries=Entries({f"e{i}": approved(f"e{i}", i) for i in range(7)}))
     plans = plan_shards(state, drafts.HERE, capacity=3)
     assert _held(plans) == [["e0", "e1", "e2"], ["e3", "e4", "e5"], ["e6"]]
     numbers = [plan.shard_id.rpartition("-") for plan in plans]
     assert [number for *_, number in numbers] == ["1", "2", "3"]
     assert len({prefix for prefix, *_ in numbers}) == 1
-    shuffled = State(entries=dict(reversed(state.entries.items())))
+    shuffled = State(entries=Entries(dict(reversed(state.entries.items()))))
     assert plan_shards(shuffled, drafts.HERE, capacity=3) == plans
     assert plan_shards(State(), drafts.HERE) == ()
 
@@ -243,7 +244,7 @@ def test_new_cards_fill_a_shard_and_open_the_next(
 def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
     approved: Callable[[str, int], EntryState],
 ) -> None:
-    state = State(entries={f"e{i}": approved(f"e{i}", i) for i in range(4)})
+    state = State(entries=Entries({f"e{i}": approved(f"e{i}", i) for i in range(4)}))
     ids = [plan.shard_id for plan in plan_shards(state, drafts.HERE, capacity=2)]
     for number, shard_id in enumerate(ids):
         state.shards[shard_id] = _shard(shard_id)
@@ -263,9 +264,11 @@ def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
 def test_an_active_card_lives_where_its_adapter_says(
     approved: Callable[[str, int], EntryState],
 ) -> None:
-    prefix = plan_shards(State(entries={"e": approved("e", 1)}), drafts.HERE)[0].shard_id[:-1]
+    prefix = plan_shards(State(entries=Entries({"e": approved("e", 1)})), drafts.HERE)[0].shard_id[
+        :-1
+    ]
     first, second = f"{prefix}1", f"{prefix}2"
-    state = State(shards={s: _shard(s) for s in (first, second)})
+    state = State(shards=Layered({s: _shard(s) for s in (first, second)}))
     state.adapters = {
         "old": _built("old", first, ["e"], 1),
         "new": _built("new", second, ["e"], 2),

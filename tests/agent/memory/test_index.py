@@ -13,7 +13,7 @@ from agent.errors import MemoryIndexError
 from agent.memory.embed import HashedEmbedder, Vectors
 from agent.memory.index import ExternalIndex
 from governance.events import CardBody, FactBody, Scope
-from governance.state import State
+from governance.state import Entries, State
 
 EMBEDDER = HashedEmbedder()
 SCOPE = Scope(tenant="t", agent="desk")
@@ -78,7 +78,7 @@ def test_a_changed_text_is_indexed_again(desk: Any) -> None:
 
 def test_an_earlier_state_takes_away_what_came_later(desk: Any) -> None:
     desk.fact("one", "The fee of claim CL-1 is 3.")
-    earlier = State(seq=desk.state.seq, entries=dict(desk.state.entries))
+    earlier = State(seq=desk.state.seq, entries=Entries(desk.state.entries))
     desk.fact("two", "The fee of claim CL-2 is 4.")
     index = rebuilt(desk.state)
     later = index.digest()
@@ -91,8 +91,8 @@ def test_an_earlier_state_takes_away_what_came_later(desk: Any) -> None:
 def test_versions_that_do_not_contain_one_another(desk: Any) -> None:
     desk.fact("both", "The fee of claim CL-1 is 3.")
     desk.fact("left", "The fee of claim CL-2 is 4.")
-    left = State(seq=2, entries=dict(desk.state.entries))
-    del desk.state.entries["left"]
+    left = State(seq=2, entries=Entries(desk.state.entries))
+    desk.state.entries = Entries({"both": left.entries["both"]})
     desk.fact("right", "The fee of claim CL-3 is 5.")
     index = rebuilt(left)
     for state in (desk.state, left, desk.state):
@@ -122,10 +122,10 @@ def test_rebuild_ranks_and_hashes_the_same(make_desk: Any, rng: random.Random) -
 
 
 def test_order_of_arrival_does_not_matter(claims: Any) -> None:
-    shuffled = State(seq=claims.state.seq)
     names = list(claims.state.entries)
     random.Random(3).shuffle(names)
-    shuffled.entries.update({name: claims.state.entries[name] for name in names})
+    entries = Entries({name: claims.state.entries[name] for name in names})
+    shuffled = State(seq=claims.state.seq, entries=entries)
     first, second = rebuilt(claims.state), rebuilt(shuffled)
     assert first.digest() == second.digest()
     for query in QUERIES:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.memory.notes import bullets, fence
 from agent.memory.recall import DEFAULT_K, ExternalMemory, Recall
 from governance.events import CaseBody, Scope, Status
-from governance.state import State
+from governance.state import Entries, State
 
 SCOPE = Scope(tenant="t", agent="desk")
 QUESTION = "What is the deductible of claim CL-20417?"
@@ -178,7 +178,7 @@ def test_validity_is_apart_from_belief(desk: Any) -> None:
 
 def test_recall_of_an_earlier_version(desk: Any) -> None:
     desk.fact("old", "The fee of claim CL-20417 is 4.")
-    earlier = State(seq=desk.state.seq, entries=dict(desk.state.entries))
+    earlier = State(seq=desk.state.seq, entries=Entries(desk.state.entries))
     desk.change("old", "superseded")
     desk.fact("new", "The fee of claim CL-20417 is 5.")
     memory = ExternalMemory()
