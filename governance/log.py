@@ -169,12 +169,33 @@ class OwnedLog(CheckedLog):
             raise LedgerError("an append needs at least one event")
         self.refuse_writing()
         request = _Request(drafts, key)
-        with self._queueing:
-            self._queue.append(request)
-        with self._committing:
-            while not request.done:  # unless somebody who came first committed it with theirs
-                self._commit_waiting()
+        self._carry_out([request])
         return request.result()
+
+    def append_each(
+        self, appends: Sequence[tuple[Sequence[EventDraft], str | None]]
+    ) -> list[Receipt | PalimpsestError]:
+        """Several appends that share commits and stand or fall one by one; drafts and key each.
+
+        Returns:
+            For each, its receipt or why it was refused.
+
+        Raises:
+            SchemaVersionError, StoreError: nothing may be written at all.
+        """
+        self.refuse_writing()
+        requests = [_Request(drafts, key) for drafts, key in appends]
+        self._carry_out(requests)
+        found = [request.error or request.receipt for request in requests]
+        return [one for one in found if one is not None]
+
+    def _carry_out(self, requests: Sequence[_Request]) -> None:
+        with self._queueing:
+            self._queue.extend(requests)
+        for request in requests:
+            with self._committing:
+                while not request.done:  # unless whoever came first committed it with theirs
+                    self._commit_waiting()
 
     def refuse_writing(self) -> None:
         """Refuse whatever would change the log.
@@ -322,6 +343,11 @@ class OwnedLog(CheckedLog):
     @property
     def bounds(self) -> Scope | None:
         """Whoever holds the files may read and write everything."""
+        return None
+
+    @property
+    def principal(self) -> Actor | None:
+        """Whoever holds the files may act as anybody."""
         return None
 
     def keyed(self, text: str) -> str:
