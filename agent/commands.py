@@ -52,7 +52,8 @@ def run(
 ) -> None:
     """Take an agent through a workspace: learn, answer, relay, and report.
 
-    Safe to stop at any point (Ctrl-C); the same command continues where it stopped.
+    Safe to stop at any point (Ctrl-C); the same command continues where it stopped. Other
+    commands and the dashboard can work on the same home meanwhile.
     """
     _offline()
     prepared = _workspace(workspace, source=source, limit=limit, strict=strict)
@@ -62,12 +63,15 @@ def run(
     from agent.run import RunOptions  # noqa: PLC0415
     from agent.run import run as run_agent  # noqa: PLC0415
     from governance.policy import load_policy  # noqa: PLC0415
+    from governance.service.launch import ensure  # noqa: PLC0415
 
     rules = load_policy(policy or _policy_of(prepared))
     console = RunConsole(quiet=as_json)
     console.problems(prepared)
+    loaded = load_model(model)
+    ensure(home, create=True)  # so that others can look and decide while this goes on
     with console:
-        summary = run_agent(prepared, load_model(model), RunOptions(home, rules, model), console)
+        summary = run_agent(prepared, loaded, RunOptions(home, rules, model), console)
     if as_json:
         typer.echo(json.dumps(summary.to_json(), indent=2))
     else:

@@ -31,6 +31,7 @@ from governance.ledger import EventDraft, Ledger
 from governance.policy import Policy
 
 IMPORTER: Final = Actor(kind="importer", id="workspace")
+"""Who registers sources, unless the ledger is open in one principal's name only."""
 _ID_CHARS: Final = 12
 
 
@@ -48,14 +49,19 @@ class Proposal:
 
 
 class Gateway:
-    """What the program may do to a ledger, as one actor in one scope."""
+    """What the program may do to a ledger, as one actor in one scope.
+
+    With a ledger that is open in one principal's name, that principal is the actor of
+    everything: the owner of the ledger accepts no other.
+    """
 
     def __init__(
         self, ledger: Ledger, *, scope: Scope, actor: Actor, policy: Policy | None = None
     ) -> None:
         self.ledger = ledger
         self.scope = scope
-        self._actor = actor
+        self._actor = ledger.principal or actor
+        self._importer = ledger.principal or IMPORTER
         self._policy = policy
 
     # --- identity ----------------------------------------------------------------------
@@ -105,7 +111,7 @@ class Gateway:
             ],
             text=source.text,
         )
-        draft = EventDraft(payload, IMPORTER, self.scope, data_subject=source.data_subject)
+        draft = EventDraft(payload, self._importer, self.scope, data_subject=source.data_subject)
         return not self.ledger.append([draft], key=f"ingest:{source_id}").repeated
 
     def propose(self, proposal: Proposal, *, known: str = "") -> bool:

@@ -69,6 +69,7 @@ def run(
     scope = workspace.settings.scope
     model.count_tokens("")  # fail before the home is touched if the model cannot be used
     with Ledger.open(options.home, create=True) as ledger:
+        options.home.mkdir(parents=True, exist_ok=True)  # with a token only, it is not there yet
         remember_model(options.home, options.model)
         _activate(ledger, options.policy, scope)
         actor = Actor(kind="agent", id=model.model_id)
@@ -113,7 +114,12 @@ def ask_home(home: Path, question: str, arm: str, model: LanguageModel) -> Answe
 
 
 def _activate(ledger: Ledger, policy: Policy, scope: Scope) -> None:
-    """Say in the ledger which rules decide from here on, when they are not the same."""
+    """Say in the ledger which rules decide from here on, when they are not the same.
+
+    Whoever works with a token is not asked: the policy in force decides.
+    """
+    if ledger.bounds is not None:
+        return
     state = ledger.state
     if state.active_policy == policy.name and state.policies.get(policy.name) == policy.digest:
         return

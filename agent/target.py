@@ -159,7 +159,8 @@ class AgentMemory:
             payloads += [_quarantined(entry) for entry in lost]
         elif built.certified.passed and not lost:  # 1
             payloads += _activations(plan, built)
-        self._ledger.append([EventDraft(one, SETTLER, plan.scope) for one in payloads])
+        settler = self._ledger.principal or SETTLER
+        self._ledger.append([EventDraft(one, settler, plan.scope) for one in payloads])
         if built.certified.passed and lost and not keep:
             rest = tuple(entry for entry in plan.cards if entry not in lost)
             return self._settle(builder, replace(plan, cards=rest), progress) if rest else None

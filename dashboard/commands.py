@@ -47,7 +47,7 @@ def dashboard(
         raise StoreError(
             "the dashboard is not installed", hint="pip install 'palimpsest-ledger[dashboard]'"
         )
-    _require_home(home)
+    _prepare_home(home)
     chosen = _free_port(port)
     os.environ["PALIMPSEST_HOME"] = str(home.resolve())
     if actor:
@@ -65,17 +65,23 @@ def dashboard(
     typer.echo("Stopped.")
 
 
-def _require_home(home: Path) -> None:
-    """Say at once what the page could only say later: no home, or a busy one.
+def _prepare_home(home: Path) -> None:
+    """Say at once what the page could only say later, and let others in beside it.
+
+    With a service the screen, agents and commands work on the home at the same time; without
+    one the dashboard owns it while it runs.
 
     Raises:
-        StoreError: no home, or another process owns it.
+        StoreError: no home, half a home, or one that is not ours.
+        StoreBusyError: another process owns it and offers no service.
     """
-    from governance.home import DATABASE, prepare  # noqa: PLC0415
-    from governance.store import DuckStore  # noqa: PLC0415
+    from governance.errors import VerificationError  # noqa: PLC0415
+    from governance.ledger import Ledger  # noqa: PLC0415
+    from governance.service.launch import ensure  # noqa: PLC0415
 
-    prepare(home, create=False)
-    DuckStore(home / DATABASE, read_only=True).close()
+    if not ensure(home):
+        with suppress(VerificationError):  # the page shows what is wrong with a record
+            Ledger.open(home, read_only=True).close()
 
 
 def _free_port(wanted: int | None) -> int:

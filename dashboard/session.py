@@ -15,9 +15,11 @@ import streamlit as st
 from dashboard.queries import Desk, Projection, scopes
 from dashboard.settling import Settler
 from governance.commands.options import DEFAULT_HOME, parse_actor
+from governance.errors import StoreError
 from governance.events import Actor, Scope
 from governance.ledger import Ledger
 from governance.memory_target import load_target
+from governance.service.launch import ensure
 
 HOME_VARIABLE = "PALIMPSEST_HOME"
 ACTOR_VARIABLE = "PALIMPSEST_ACTOR"
@@ -71,8 +73,9 @@ def home() -> Path:
 
 
 def actor() -> Actor:
-    """Who decides here: in local mode, whoever runs the process."""
-    return parse_actor(os.environ.get(ACTOR_VARIABLE, ""))
+    """Who decides here: whose token the process holds, else whoever runs it."""
+    principal = workplace().ledger.principal
+    return principal or parse_actor(os.environ.get(ACTOR_VARIABLE, ""))
 
 
 @st.cache_resource(show_spinner="Opening the ledger…", on_release=Workplace.close)
@@ -86,13 +89,21 @@ def open_workplace(path: str) -> Workplace:
 
 
 def workplace() -> Workplace:
-    """The home this process serves.
+    """The home this process serves; opened again when its service has gone.
 
     Raises:
         StoreError: no home, not ours, or busy.
         VerificationError: the log is not the one that was signed.
     """
-    return open_workplace(str(home().resolve()))
+    path = str(home().resolve())
+    place = open_workplace(path)
+    try:
+        _ = place.ledger.head
+    except StoreError:  # the service was stopped or killed; everything acknowledged stands
+        open_workplace.clear()
+        ensure(Path(path))
+        place = open_workplace(path)
+    return place
 
 
 def desk() -> Desk:

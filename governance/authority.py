@@ -1,16 +1,27 @@
-"""Who may decide, and for which stated reasons.
+"""Who may decide, and for which stated reasons; who may act from outside.
 
-Local trust: the actor is whoever the operating system or the server says it is. The ledger
-records the name; it cannot know that the right person sat at the keyboard.
+Whoever can read the home's files is trusted to say who they are: the ledger records the
+name, it cannot know that the right person sat at the keyboard. Whoever holds a token is the
+principal it was issued to, and nobody else (``governance.access``, ``governance.service``).
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias, get_args
 
+from governance.access import Token, expiry_us, parse_principal
 from governance.errors import NotAuthorisedError, PolicyError, ReviewError
-from governance.events import Actor, Role, RoleGranted, RoleWithdrawn
-from governance.ledger import EventDraft, Ledger, Receipt
+from governance.events import (
+    Actor,
+    PrincipalRegistered,
+    Role,
+    RoleGranted,
+    RoleWithdrawn,
+    Scope,
+    TokenIssued,
+    TokenRevoked,
+)
+from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.state import State
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -119,3 +130,56 @@ def change_role(
         )
     kind = RoleGranted if granted else RoleWithdrawn
     return ledger.append([EventDraft(kind(principal=principal, role=role), actor)])
+
+
+def register_principal(
+    ledger: Ledger, principal: str, bounds: Scope, *, actor: Actor
+) -> Receipt | None:
+    """Let somebody act from outside within ``bounds``; ``None`` when that is so already.
+
+    Raises:
+        NotAuthorisedError: the actor is no admin.
+        LedgerError: the name is not ``human:``, ``agent:`` or ``importer:`` somebody.
+    """
+    require_role(ledger.state, actor, "admin")
+    parse_principal(principal)
+    if ledger.state.principals.get(principal) == bounds:
+        return None
+    payload = PrincipalRegistered(principal=principal, bounds=bounds)
+    return ledger.append([EventDraft(payload, actor)])
+
+
+def issue_token(ledger: Ledger, principal: str, *, days: int | None, actor: Actor) -> Token:
+    """Make a token for a registered principal. Its secret is in the result and nowhere else.
+
+    Args:
+        ledger: Where its digest is recorded.
+        principal: Whose it is.
+        days: How long it opens anything; ``None``: until it is revoked.
+        actor: Who issues it.
+
+    Raises:
+        NotAuthorisedError: the actor is no admin.
+        LedgerError: the principal is not registered.
+    """
+    require_role(ledger.state, actor, "admin")
+    token = Token.fresh()
+    payload = TokenIssued(
+        token_id=token.token_id,
+        principal=principal,
+        digest=token.digest,
+        expires_at_us=None if days is None else expiry_us(SystemClock().now_us(), days),
+    )
+    ledger.append([EventDraft(payload, actor)])
+    return token
+
+
+def revoke_token(ledger: Ledger, token_id: str, *, reason: str, actor: Actor) -> Receipt:
+    """End a token at once.
+
+    Raises:
+        NotAuthorisedError: the actor is no admin.
+        LedgerError: there is no such token, or it is revoked already.
+    """
+    require_role(ledger.state, actor, "admin")
+    return ledger.append([EventDraft(TokenRevoked(token_id=token_id, reason=reason), actor)])

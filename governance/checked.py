@@ -243,14 +243,22 @@ class CheckedLog:
                 "palimpsest that wrote them, or a newer one",
             )
 
-    def rows(self, start: int, stop: int) -> Iterator[LogRow]:
-        """Rows in the range, each checked against the signed tree.
+    def rows(
+        self,
+        start: int,
+        stop: int,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> Iterator[LogRow]:
+        """Rows of these types and subjects in the range, each checked against the signed tree.
 
         Raises:
             ChainError: one was altered.
         """
         tree = self._tree
-        return self._tiles.checked(tree, self.store.read(max(start, 1), min(stop, tree.size)))
+        low, high = max(start, 1), min(stop, tree.size)
+        return self._tiles.checked(tree, self.store.read(low, high, types=types, subjects=subjects))
 
     def tile(self, level: int, index: int) -> bytes:
         """Hashes of one tile of the signed tree, perhaps unfinished."""
@@ -270,9 +278,8 @@ class CheckedLog:
             ChainError, SealError: an event was altered.
             SchemaVersionError: one has a header of a newer format.
         """
-        tree = self._tree
-        rows = self.store.read(max(start, 1), min(stop, tree.size), types=types, subjects=subjects)
-        return (self.decode(row) for row in self._tiles.checked(tree, rows))
+        rows = self.rows(start, stop, types=types, subjects=subjects)
+        return (self.decode(row) for row in rows)
 
     def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See :class:`governance.projection.Journal`."""

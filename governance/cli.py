@@ -14,7 +14,16 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from governance.commands import inspection, policies, proving, reversal, reviewing, setup
+from governance.commands import (
+    identity,
+    inspection,
+    policies,
+    proving,
+    reversal,
+    reviewing,
+    serving,
+    setup,
+)
 from governance.errors import PalimpsestError
 from governance.textforms import visible
 
@@ -104,7 +113,7 @@ def _debugging() -> bool:
     return os.environ.get("PALIMPSEST_DEBUG", "") not in {"", "0"}
 
 
-for _part in (setup, inspection, reviewing, reversal, policies, proving):
+for _part in (setup, inspection, reviewing, reversal, policies, proving, serving, identity):
     _merge(_part.app)
 
 if __name__ == "__main__":

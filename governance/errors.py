@@ -5,7 +5,7 @@ PalimpsestError
     StoreError          SchemaVersionError, StoreBusyError
     LedgerError         AppendConflictError, SealError, FrozenError, StaleRequestError (size)
     VerificationError   ChainError, ProofError, CheckpointError, ForkError
-    PolicyError         PolicyFileError (file, line), NotAuthorisedError
+    PolicyError         PolicyFileError (file, line), NotAuthorisedError (TokenError)
     ReviewError         IllegalTransitionError, SelfReviewError
     RollbackError       NotReversibleError
     DriftError          DocumentParseError (domain, where)
@@ -119,6 +119,10 @@ class PolicyFileError(PolicyError):
 
 class NotAuthorisedError(PolicyError):
     """The actor lacks the role for this command."""
+
+
+class TokenError(NotAuthorisedError):
+    """An API token is missing, unknown, expired or revoked."""
 
 
 class ReviewError(GovernanceError):

@@ -32,6 +32,10 @@ AHEAD: Final = 4
 """Blocks made at a time, beyond the one that is needed."""
 _CACHED_BLOCKS: Final = 4_096
 """8 KiB each: the secrets of a million events."""
+_UNOPENED: Final = (
+    "check permissions and free space of the home; if keys.sqlite is damaged, restore it"
+    " from a backup"
+)
 _DESTROYED: Final = bytes(KEY_BYTES)
 _IV_BYTES: Final = 12
 
@@ -92,12 +96,15 @@ class Keystore:
                 target, uri=path is not None, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
-            raise StoreError(f"keystore cannot be opened: {error}") from error
+            raise StoreError(f"keystore cannot be opened: {error}", hint=_UNOPENED) from error
         try:
             self._database.execute("PRAGMA secure_delete=ON")
             self._database.execute("PRAGMA synchronous=FULL")
             if create:
                 self._create(path)
+            if not read_only:
+                # Where it may not write, SQLite reads, and would say so only at the first append.
+                self._database.execute("UPDATE secret SET value = value WHERE FALSE")
             if path is not None:
                 self._verify_length(path)
             self._load(upgrade=not read_only)
@@ -106,9 +113,7 @@ class Keystore:
             raise
         except (sqlite3.Error, ValueError) as error:
             self.close()
-            raise StoreError(
-                f"keystore cannot be opened: {error}", hint="restore keys.sqlite from a backup"
-            ) from error
+            raise StoreError(f"keystore cannot be opened: {error}", hint=_UNOPENED) from error
 
     def _verify_length(self, path: Path) -> None:
         """SQLite notices a cut file only when it reads what is gone; a key may be there."""

@@ -14,14 +14,14 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from governance.batch import EventDraft, new_event_id
-from governance.client import RemoteLog, connected
+from governance.client import RemoteLog, connected, connected_by_environment
 from governance.errors import LedgerError, StoreBusyError, StoreError
 from governance.events import Actor, Event, KeyRotated, Scope, SourceIngested
 from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
 from governance.keystore import Keystore
 from governance.log import SYSTEM, Head, OwnedLog, Receipt
 from governance.merkle import leaf_hash
-from governance.ownership import Ownership, owner_of
+from governance.ownership import Ownership, owner_of, withdraw
 from governance.ports import Clock
 from governance.projection import Journal, state_of
 from governance.state import State
@@ -67,6 +67,11 @@ class Log(Journal, Protocol):
     @property
     def bounds(self) -> Scope | None:
         """All that may be read and written through this log; ``None``: everything."""
+        ...
+
+    @property
+    def principal(self) -> Actor | None:
+        """In whose name alone may be written through this log; ``None``: in any."""
         ...
 
     def append(self, drafts: Sequence[EventDraft], *, key: str | None = None) -> Receipt:
@@ -140,6 +145,9 @@ class Ledger:
     ) -> Ledger:
         """Open the ledger of ``home``, or become a client of the service that owns it.
 
+        With ``PALIMPSEST_URL`` and ``PALIMPSEST_TOKEN`` set: become a client of that
+        service, as the principal that holds the token; ``home`` need not exist.
+
         Args:
             home: The folder.
             create: Make a home if there is none.
@@ -151,13 +159,17 @@ class Ledger:
         Raises:
             StoreError: no home there, not ours, half a home, or not writable.
             StoreBusyError: another process owns it and offers no service.
-            SchemaVersionError: a newer version wrote it, or serves it.
+            TokenError: the token is unknown, revoked or expired.
+            SchemaVersionError: a newer version wrote it, or another one serves it.
             CheckpointError: the database is behind its last signed checkpoint.
             ChainError: the log was altered; ``palimpsest verify`` names all of it.
 
         Side effects: after a crash, signs the checked tail and appends
         ``ledger.recovered``.
         """
+        remote = connected_by_environment(read_only=read_only)
+        if remote is not None:
+            return cls(remote, home=home)
         prepare(home, create=create and not read_only)
         owner = _claim_or_connect(home, shared=read_only, doing=doing, patience_s=patience_s)
         if isinstance(owner, RemoteLog):
@@ -221,6 +233,11 @@ class Ledger:
     def bounds(self) -> Scope | None:
         """All that may be read and written through this ledger; ``None``: everything."""
         return self._log.bounds
+
+    @property
+    def principal(self) -> Actor | None:
+        """In whose name alone may be written through this ledger; ``None``: in any."""
+        return self._log.principal
 
     def state_at(self, seq: int) -> State:
         """The memory as it was right after event ``seq`` (0: before everything).
@@ -401,6 +418,10 @@ def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
     Raises:
         StoreError: a file of the home is missing, locked or unreadable.
     """
+    remote = connected_by_environment(read_only=True)
+    if remote is not None:
+        with Ledger(remote, home=home) as ledger:
+            return ledger.verify(payloads=payloads)
     if not (home / DATABASE).is_file():
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
     owner = _claim_or_connect(home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S)
@@ -423,6 +444,9 @@ def _claim_or_connect(
 ) -> Ownership | RemoteLog:
     """The lock of the home or, while somebody else holds it, a connection to them.
 
+    The kernel releases the lock of an owner that dies, however it dies, so whoever gets it
+    takes over.
+
     Raises:
         StoreBusyError: it stayed taken, and nobody answers.
     """
@@ -430,8 +454,10 @@ def _claim_or_connect(
     while True:
         ownership = Ownership.claim(home, shared=shared, doing=doing)
         if ownership is not None:
+            if not shared:
+                withdraw(home)  # left behind by an owner that was killed
             return ownership
-        remote = connected(home)
+        remote = connected(home, read_only=shared)
         if remote is not None:
             return remote
         if time.monotonic() >= until:

@@ -24,11 +24,12 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from governance import canonical, notes
 from governance.batch import Batch, EventDraft, compose, mentions_of
-from governance.checked import MENTIONING, CheckedLog
+from governance.checked import HIGHEST, LOWEST, MENTIONING, CheckedLog
 from governance.checkpoint import CheckpointLog
 from governance.errors import LedgerError, PalimpsestError, StoreError
 from governance.events import PAYLOADS, Actor, KeyRotated, LedgerRecovered, Scope
@@ -38,7 +39,7 @@ from governance.ports import Clock
 from governance.projection import state_of
 from governance.state import State
 from governance.store import LedgerStore, Mention, joined
-from governance.verify import BLOCK, VerificationReport, verify_log
+from governance.verify import BLOCK, Rank, VerificationReport, verify_log
 
 SYSTEM: Final = Actor(kind="system", id="palimpsest")
 GROUP_EVENTS: Final = 4_096
@@ -168,12 +169,33 @@ class OwnedLog(CheckedLog):
             raise LedgerError("an append needs at least one event")
         self.refuse_writing()
         request = _Request(drafts, key)
-        with self._queueing:
-            self._queue.append(request)
-        with self._committing:
-            while not request.done:  # unless somebody who came first committed it with theirs
-                self._commit_waiting()
+        self._carry_out([request])
         return request.result()
+
+    def append_each(
+        self, appends: Sequence[tuple[Sequence[EventDraft], str | None]]
+    ) -> list[Receipt | PalimpsestError]:
+        """Several appends that share commits and stand or fall one by one; drafts and key each.
+
+        Returns:
+            For each, its receipt or why it was refused.
+
+        Raises:
+            SchemaVersionError, StoreError: nothing may be written at all.
+        """
+        self.refuse_writing()
+        requests = [_Request(drafts, key) for drafts, key in appends]
+        self._carry_out(requests)
+        found = [request.error or request.receipt for request in requests]
+        return [one for one in found if one is not None]
+
+    def _carry_out(self, requests: Sequence[_Request]) -> None:
+        with self._queueing:
+            self._queue.extend(requests)
+        for request in requests:
+            with self._committing:
+                while not request.done:  # unless whoever came first committed it with theirs
+                    self._commit_waiting()
 
     def refuse_writing(self) -> None:
         """Refuse whatever would change the log.
@@ -323,6 +345,11 @@ class OwnedLog(CheckedLog):
         """Whoever holds the files may read and write everything."""
         return None
 
+    @property
+    def principal(self) -> Actor | None:
+        """Whoever holds the files may act as anybody."""
+        return None
+
     def keyed(self, text: str) -> str:
         """See :meth:`governance.keystore.Keystore.keyed`."""
         return self.keys.keyed(text)
@@ -338,20 +365,45 @@ class OwnedLog(CheckedLog):
         raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
 
     def verify(self, *, payloads: bool) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
+        """Check the whole log again, from the bytes, against its signed checkpoints.
+
+        With ``payloads``, every payload is opened and the projections are compared with what
+        the payloads say.
+        """
         signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
-        return verify_log(
+        named: list[Mention] = []
+
+        def check_payload(row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
+            subject, digest = str(header.get("subject")), str(header.get("payload_commit"))
+            opened = self.open_box(row, subject, digest)
+            if opened is not None and row.type in MENTIONING:
+                event = self.decode(row)
+                named.extend(mentions_of(event.header, event.payload))
+
+        report = verify_log(
             self.store.blocks(BLOCK, sealed=payloads),
             signed=signed,
             public_key=self.keys.first_public_key,
             origin=self.origin,
             tiles=self.store.tiles(),
-            check_payload=self._check_payload if payloads else None,
+            check_payload=check_payload if payloads else None,
             newest_key=self.public_key,
         )
+        if payloads and self.store.mentions_complete():
+            self._check_mentions(named, report)
+        return report
 
-    def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
-        self.open_box(row, str(header.get("subject")), str(header.get("payload_commit")))
+    def _check_mentions(self, named: list[Mention], report: VerificationReport) -> None:
+        stored = self.store.mentions(LOWEST, HIGHEST, types=MENTIONING)
+        for here, there in zip_longest(named, stored):
+            if here != there:
+                seq = min(one.seq for one in (here, there) if one is not None)
+                report.add(
+                    f"event {seq}: the stored projection does not say what it mentions",
+                    rank=Rank.TILE,
+                    place=seq,
+                )
+                return
 
     def first_note(self, seq: int) -> str:
         """See :meth:`governance.ledger.Ledger.first_note`."""

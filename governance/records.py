@@ -191,6 +191,13 @@ class TokenState:
     expires_at_us: int | None
     revoked: bool = False
 
+    def standing(self, now_us: int) -> str:
+        """``valid``, ``revoked`` or ``expired``."""
+        if self.revoked:
+            return "revoked"
+        expired = self.expires_at_us is not None and self.expires_at_us <= now_us
+        return "expired" if expired else "valid"
+
 
 class EntrySource(Source[EntryState], Protocol):
     """Entries that the log knows, found without reading all of it."""

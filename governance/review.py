@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from governance.authority import REASONS, Command, require_reason, require_role
+from governance.client import RemoteLog
 from governance.decisions import Subject, approval_drafts, policy_drafts, verified_payload
-from governance.errors import ReviewError
+from governance.errors import NotAuthorisedError, ReviewError
 from governance.events import (
     Actor,
     EntryApproved,
@@ -41,6 +42,7 @@ from governance.state import EntryState, State
 from governance.tombstone import tombstone_of
 from governance.verification import verify_proposal
 from governance.verifiers import STANDARD, Verification, VerificationContext, Verifier
+from governance.wire import ProposalBody
 
 _OUTCOMES: Final[dict[type, Outcome]] = {
     EntryApproved: "allow", ReviewAssigned: "review", EntryQuarantined: "quarantine",
@@ -81,17 +83,26 @@ def submit(
         proposal: The entry; its id should be derived from scope, evidence and content.
         actor: Who proposes it: a model, an importer or a named person.
         scope: From the authenticated principal.
-        policy: Decides; its digest goes into the decision's header.
+        policy: Decides; its digest goes into the decision's header. With a restricted
+            ledger the policy in force decides instead, where the ledger is owned.
         episode: The transcript or run it was learned in.
         data_subject: Whose key encrypts it.
-        known: What the write path knows about the evidence (its registered subject).
-        verifiers: A verifier that is left out counts as missing.
+        known: What the write path knows about the evidence (its registered subject); the
+            owner of a restricted ledger does not take a client's word for it.
+        verifiers: A verifier that is left out counts as missing; a restricted ledger's owner
+            runs all of its own.
 
     Raises:
         LedgerError: the proposal may not follow the present state.
+        NotAuthorisedError: a restricted ledger's principal is not ``actor``.
 
     Side effects: appends ``entry.proposed``, ``entry.verified`` and the decision.
     """
+    log = ledger.log
+    if isinstance(log, RemoteLog) and log.bounds is not None:
+        return _submitted_there(
+            log, proposal, actor=actor, scope=scope, episode=episode, data_subject=data_subject
+        )
     key = f"submit:{proposal.entry_id}:{proposal.version}"
     earlier = ledger.receipt(key)
     if earlier is not None:
@@ -108,6 +119,35 @@ def submit(
     ]
     receipt = ledger.append(drafts, key=key)
     return Submitted(proposal.entry_id, decision, verification, receipt)
+
+
+def _submitted_there(
+    log: RemoteLog,
+    proposal: EntryProposed,
+    *,
+    actor: Actor,
+    scope: Scope,
+    episode: str | None,
+    data_subject: str,
+) -> Submitted:
+    """Verified and decided on by the owner of the ledger: this process is not trusted to."""
+    if actor != log.principal:
+        raise NotAuthorisedError(
+            f"this token is {log.principal}'s and cannot propose as {actor}",
+            hint=f"propose as {log.principal}",
+        )
+    answer = log.propose(
+        ProposalBody(
+            proposal=proposal.model_dump(mode="json"), scope=scope, episode=episode,
+            data_subject=data_subject,
+        )
+    )  # fmt: skip
+    return Submitted(
+        answer.entry_id,
+        Decision(**answer.decision.model_dump()),
+        Verification(tuple(answer.results), answer.risk_ppm),
+        answer.receipt.receipt(),
+    )
 
 
 def reconsider(

@@ -11,10 +11,12 @@ it may put an entry back into the very version and status it had, and nothing el
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from governance.access import check_role, parse_principal
 from governance.errors import (
     AppendConflictError,
     FrozenError,
@@ -36,13 +38,19 @@ from governance.events import (
     EntryPayload,
     EntryProposed,
     EntryVerified,
+    KeyRotated,
     Payload,
+    PrincipalRegistered,
     RelayScored,
     RelayStepped,
+    RoleGranted,
+    RoleWithdrawn,
     RollbackApplied,
     Scope,
     SourceIngested,
     Status,
+    TokenIssued,
+    TokenRevoked,
 )
 from governance.state import LEAVES, EntryState, State
 
@@ -57,6 +65,8 @@ INERT: Final[frozenset[Status]] = frozenset(
 """Where a rollback may put an entry that did not exist at its target."""
 
 _SERVABLE = frozenset({"certified", "active", "withdrawn"})
+_IDENTITY = (PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, TokenRevoked, KeyRotated)
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
@@ -67,8 +77,11 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         IllegalTransitionError: the entry's status does not allow it.
         SelfReviewError: the author decides on their own entry.
         AppendConflictError: version or content are not the current ones.
+        NotAuthorisedError: the actor's kind or roles do not cover it.
         LedgerError: it refers to something that does not exist, or breaks a scope.
     """
+    if actor.kind == "human" and state.roles:
+        check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
     if state.frozen and isinstance(payload, EntryProposed | EntryActivated | AdapterActivated):
         raise FrozenError("learning is frozen", hint="`palimpsest thaw` ends it")
     if isinstance(payload, EntryProposed):
@@ -83,8 +96,38 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         _check_source(state, payload)
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope)
+    elif isinstance(payload, _IDENTITY):
+        _check_identity(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
+
+
+def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
+    """Who may act, and with what, is decided by people and by nobody else."""
+    if actor.kind not in {"human", "system"}:
+        raise NotAuthorisedError(
+            f"{actor} may not append {payload.event_type}", hint="an admin decides who may act"
+        )
+    if isinstance(payload, PrincipalRegistered):
+        parse_principal(payload.principal)
+    elif isinstance(payload, TokenIssued):
+        if payload.principal not in state.principals:
+            raise LedgerError(
+                f"{payload.principal} is not registered",
+                hint=f"palimpsest principal add {payload.principal} --scope TENANT/AGENT",
+            )
+        if payload.token_id in state.tokens:
+            raise LedgerError(f"token {payload.token_id} was issued already")
+        if _HEX_DIGEST.fullmatch(payload.digest) is None:
+            raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
+    elif isinstance(payload, TokenRevoked):
+        token = state.tokens.get(payload.token_id)
+        if token is None:
+            raise LedgerError(f"token {payload.token_id} was never issued")
+        if token.revoked:
+            raise LedgerError(f"token {payload.token_id} is revoked already")
+    elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
+        raise LedgerError("another key signs now than the one to be replaced")
 
 
 def _check_source(state: State, payload: SourceIngested) -> None:

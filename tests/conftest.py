@@ -31,8 +31,11 @@ _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_network() -> Iterator[None]:
-    """Only this machine may be talked to."""
+    """Only this machine may be talked to, and no service is started behind a test's back."""
     patch = pytest.MonkeyPatch()
+    patch.setenv("PALIMPSEST_SERVICE", "0")
+    patch.delenv("PALIMPSEST_URL", raising=False)
+    patch.delenv("PALIMPSEST_TOKEN", raising=False)
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:

@@ -82,6 +82,7 @@ class DuckStore:
         self._broken = False
         self._temporary = False
         """Something that is read belongs to this one connection, and cursors do not see it."""
+        self._reviving = threading.Lock()
         self._private = threading.Lock()
         """Held while the writer's own connection is used to read."""
         self._connection = _connect(self._path, read_only=read_only, frugal=frugal)
@@ -93,7 +94,13 @@ class DuckStore:
                 self._adopt()
         except duckdb.Error as error:
             self.abandon()
-            raise StoreError(f"{path.name} is not a ledger: {_first_line(error)}") from error
+            what = "cannot be made" if create else "is not a ledger"
+            raise StoreError(
+                f"{path.name} {what}: {_first_line(error)}",
+                hint="check free space and permissions of the home"
+                if create
+                else "`palimpsest verify` says more; restore the home from a backup",
+            ) from error
         except StoreError:
             self.abandon()
             raise
@@ -154,7 +161,7 @@ class DuckStore:
                     self._insert(table, values)
                 self._connection.execute("COMMIT")
         except duckdb.Error as error:
-            self._roll_back(error)
+            self._roll_back()
             raise StoreError(
                 f"the ledger file refused the append: {_first_line(error)}",
                 hint="nothing was acknowledged; check free space and permissions, then try again",
@@ -170,23 +177,27 @@ class DuckStore:
         appender.append_rows(values)
         appender.flush()
 
-    def _roll_back(self, error: duckdb.Error) -> None:
-        """Leave nothing of a failed append behind, in the file or in a buffer."""
+    def _roll_back(self) -> None:
+        """Leave nothing of a failed append behind, in the file or in memory.
+
+        What the engine holds in memory after a failed commit is not to be trusted: it may refuse
+        everything from now on, and ``max(seq)``, which it answers from statistics, counts rows
+        that were taken back. So the file is opened anew before it is used again.
+        """
         self._appenders.clear()
         with suppress(duckdb.Error):  # a failed commit has already ended the transaction
             self._connection.execute("ROLLBACK")
-        # After an I/O error DuckDB refuses everything until the file is opened anew.
-        self._broken = isinstance(error, duckdb.FatalException | duckdb.IOException) or (
-            "invalidated" in str(error)
-        )
+        self._broken = True
 
     def _revive(self) -> None:
-        if self._broken:
-            with suppress(duckdb.Error):
-                self._connection.close()
-            self._connection = _connect(self._path, read_only=self._read_only)
-            self._commands = CommandIndex(self._query)
-            self._broken = False
+        with self._reviving:
+            if self._broken:
+                self._appenders.clear()
+                with suppress(duckdb.Error):
+                    self._connection.close()
+                self._connection = _connect(self._path, read_only=self._read_only)
+                self._commands = CommandIndex(self._query)
+                self._broken = False
 
     # --- reading -----------------------------------------------------------------------
 
@@ -330,7 +341,7 @@ class DuckStore:
                 if not self._read_only:
                     self._connection.execute("CHECKPOINT")
         except duckdb.Error as error:
-            self._roll_back(error)
+            self._roll_back()
             raise StoreError(
                 f"the projection could not be written: {_first_line(error)}",
                 hint="check free space and permissions of the home, then try again",
@@ -408,6 +419,7 @@ class DuckStore:
             with self._connection.cursor() as cursor:
                 yield cursor
         except duckdb.Error as error:
+            self._broken = self._broken or isinstance(error, duckdb.FatalException)
             raise StoreError(
                 f"the ledger file cannot be read: {_first_line(error)}",
                 hint="`palimpsest verify` says more; restore the home from a backup",
@@ -417,8 +429,11 @@ class DuckStore:
 
     def checkpoint(self) -> None:
         """See the contract. Failing is harmless: it is tried again at the next occasion."""
-        with suppress(duckdb.Error), self._connection.cursor() as cursor:
-            cursor.execute("CHECKPOINT")
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("CHECKPOINT")
+        except duckdb.Error:
+            self._broken = True  # a checkpoint that fails half way leaves an engine that refuses
 
     def close(self) -> None:
         """See the contract."""

@@ -21,6 +21,8 @@ The stand-alone verifier of evidence bundles follows the same numbers.
 from governance.merkle import RowBlock
 from governance.verify.blocks import BLOCK, blocks
 from governance.verify.log import verify_log
-from governance.verify.report import MAX_PROBLEMS, VerificationReport
+from governance.verify.report import MAX_PROBLEMS, Rank, VerificationReport
 
-__all__ = ["BLOCK", "MAX_PROBLEMS", "RowBlock", "VerificationReport", "blocks", "verify_log"]
+__all__ = [
+    "BLOCK", "MAX_PROBLEMS", "Rank", "RowBlock", "VerificationReport", "blocks", "verify_log",
+]  # fmt: skip

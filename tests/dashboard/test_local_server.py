@@ -152,7 +152,7 @@ def test_command_says_who_owns_a_busy_home(
     def busy(*_: object, **__: object) -> None:
         raise StoreBusyError("in use by process 4711", hint="stop it")
 
-    monkeypatch.setattr("governance.store.DuckStore.__init__", busy)
+    monkeypatch.setattr("governance.ledger.Ledger.open", busy)
     result = start("--home", str(home))
     assert isinstance(result.exception, StoreBusyError)
     assert served == []
