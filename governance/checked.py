@@ -55,6 +55,8 @@ class CheckedLog:
         self.keys = keys
         self.checkpoints = checkpoints
         self.recorded: Fingerprint | None = None
+        self.unrecorded = False
+        """It was found by looking at every event: worth keeping, even if nothing follows."""
         self.unknown_types: frozenset[str] = frozenset()
         """Types of events that only a newer version understands: reading is safe, no more."""
         self._tiles = SignedTiles(store.tile)
@@ -139,6 +141,7 @@ class CheckedLog:
         elif found != self.store.mentions(first, size, types=PAYLOADS):
             raise _projection_differs()
         later = self.store.fingerprint(secret, first, size)
+        self.unrecorded = start < size
         return Fingerprint(size, engine, joined(value, later))
 
     def _mentions_to_come(self, signed_size: int) -> Iterator[Mention]:

@@ -113,6 +113,7 @@ class OwnedLog(CheckedLog):
         self._queueing = threading.Lock()
         self._committing = threading.Lock()
         self._rotating = threading.Lock()
+        self._handovers: list[str] = []
         self._committed: Batch | None = None
         self._doubtful: Batch | None = None
         self._closed = False
@@ -304,17 +305,28 @@ class OwnedLog(CheckedLog):
 
     def _signed(self, tree: Tree, state: State) -> str:
         checkpoint = notes.Checkpoint(self.keys.origin, tree.size, tree.root())
-        next_key = self.keys.next_key
-        if (
-            next_key is not None
-            and state.signing_key == next_key.public_key().public_bytes_raw().hex()
-        ):
-            return notes.sign(checkpoint, self.keys.signing_key, next_key)
+        if self.keys.next_key is not None and self._announced(state):
+            return notes.sign(checkpoint, self.keys.signing_key, self.keys.next_key)
         return notes.sign(checkpoint, self.keys.signing_key)
+
+    def _announced(self, state: State) -> bool:
+        """True once the next key is in the log, and until it is promoted."""
+        next_key = self.keys.next_key
+        if next_key is None:
+            return False
+        return state.signing_key == next_key.public_key().public_bytes_raw().hex()
 
     def _checkpoint(self, tree: Tree, state: State) -> None:
         if self.checkpoints is not None:
             self.checkpoints.append(self._signed(tree, state))
+        elif self._announced(state):
+            self._handovers.append(self._signed(tree, state))
+
+    def _notes(self) -> list[str]:
+        """All signed checkpoints; in memory those of key changes, and one made now."""
+        if self.checkpoints is not None:
+            return self.checkpoints.notes()
+        return [*self._handovers, self.note()]
 
     def note(self) -> str:
         """The newest signed checkpoint; one made now for a ledger in memory."""
@@ -370,7 +382,6 @@ class OwnedLog(CheckedLog):
         With ``payloads``, every payload is opened and the projections are compared with what
         the payloads say.
         """
-        signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
         named: list[Mention] = []
 
         def check_payload(row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
@@ -382,7 +393,7 @@ class OwnedLog(CheckedLog):
 
         report = verify_log(
             self.store.blocks(BLOCK, sealed=payloads),
-            signed=signed,
+            signed=self._notes(),
             public_key=self.keys.first_public_key,
             origin=self.origin,
             tiles=self.store.tiles(),
@@ -407,8 +418,7 @@ class OwnedLog(CheckedLog):
 
     def first_note(self, seq: int) -> str:
         """See :meth:`governance.ledger.Ledger.first_note`."""
-        signed = [self.note()] if self.checkpoints is None else self.checkpoints.notes()
-        for note in signed:
+        for note in self._notes():
             if 0 < seq <= notes.parse(note).size:
                 return note
         raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
@@ -440,11 +450,7 @@ class OwnedLog(CheckedLog):
 
     def _finish_rotation(self) -> None:
         """Promote the announced key, once the note that both signed is on disk."""
-        next_key = self.keys.next_key
-        if (
-            next_key is not None
-            and self._state.signing_key == next_key.public_key().public_bytes_raw().hex()
-        ):
+        if self._announced(self._state):
             self.keys.promote_next_key()
 
     # --- projections -------------------------------------------------------------------
@@ -475,7 +481,8 @@ class OwnedLog(CheckedLog):
         """Keep the store's fingerprint outside of it, once enough was appended."""
         size = self._tree.size
         since = self.recorded.seq if self.recorded is not None else 0
-        if self._read_only or size - since < every or self._committed or self._doubtful:
+        due = size - since >= every or (every == 1 and self.unrecorded)
+        if self._read_only or not due or self._committed or self._doubtful:
             return
         secret, engine = self.keys.fingerprint_secret(), self.store.engine
         start = self.recorded.value if self.recorded is not None else "0"
@@ -484,7 +491,7 @@ class OwnedLog(CheckedLog):
             value = joined(start, self.store.fingerprint(secret, since + 1, size))
             found = Fingerprint(size, engine, value)
             self.keys.record_fingerprint(found)
-            self.recorded = found
+            self.recorded, self.unrecorded = found, False
 
     def tidy(self) -> None:
         """Work for quiet moments, so that the next open is quick."""

@@ -178,7 +178,7 @@ PROJECTIONS: dict[str, list[str]] = {
     ],
     "all mentions": ["DELETE FROM mention"],
 }
-"""What no proof covers: `verify` is silent about it, opening is not."""
+"""What no proof covers, and what finds histories."""
 
 NOT_USED_TO_OPEN = {"a tile too many"}
 """What no answer of the ledger depends on."""
@@ -240,6 +240,7 @@ def test_an_edit_of_a_projection_is_never_opened(victim: Path, name: str, record
         with Ledger.open(victim, read_only=True) as ledger:
             assert ledger.head.seq == EVENTS
     sql(victim, *PROJECTIONS[name])
+    assert "projection" in problems(victim)[0]
     with pytest.raises(ChainError, match="projection"):
         Ledger.open(victim)
 
