@@ -350,7 +350,7 @@ def committed_but_unsigned(home: Path) -> None:
     """What a crash between commit and checkpoint leaves."""
     kept = checkpoint_file(home).read_bytes()
     with Ledger.open(home) as ledger:
-        ledger.append([draft(role(), ANN)])
+        ledger.append([draft(role())])
     checkpoint_file(home).write_bytes(kept)
 
 
@@ -491,9 +491,9 @@ def test_an_old_keystore_put_back_is_named(victim: Path, fast_path: Path, needs:
     shutil.copy(victim / KEYS, fast_path / "old")
     with Ledger.open(victim) as ledger:
         if needs == "a new person":
-            ledger.append([draft(role(), ANN, data_subject="anna"), draft(role(), ANN)])
+            ledger.append([draft(role(), data_subject="anna"), draft(role())])
         elif needs == "new event secrets":
-            ledger.append([draft(role(), ANN)] * BLOCK * (AHEAD + 3))
+            ledger.append([draft(role())] * BLOCK * (AHEAD + 3))
         else:
             ledger.rotate_key(ANN, "yearly")
         head = ledger.head

@@ -22,11 +22,11 @@ from governance.errors import (
 from governance.events import PAYLOADS, RelayScored, RoleGranted
 from governance.home import CONFIG, PARTS, READY, STAGING
 from governance.ledger import CHECKPOINTS, DATABASE, KEYS, EventDraft, Ledger, verify_home
-from tests.governance.drafts import ANN, StepClock, append, draft, learned_card, life, source
+from tests.governance.drafts import StepClock, append, draft, learned_card, life, source
 
 
 def role(number: int) -> EventDraft:
-    return draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)
+    return draft(RoleGranted(principal=f"p{number}", role="reviewer"))
 
 
 def listing(home: Path) -> set[str]:
