@@ -97,7 +97,7 @@ def parse_key(text: str, *, kind: int) -> VerifierKey:
     if not is_key_name(name) or raw is None or len(raw) != 1 + _KEY_BYTES:
         raise CheckpointError(
             f"{text[:80]!r} is not a verifier key",
-            hint="it looks like NAME+0123abcd+BASE64; `palimpsest key` and "
+            hint="it looks like NAME+0123abcd+BASE64; `palimpsest key show` and "
             "`palimpsest witness show` print one",
         )
     key = VerifierKey(name, raw[0], raw[1:])

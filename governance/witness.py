@@ -270,7 +270,7 @@ class Witness:
         if record is None and trust is None:
             raise LedgerError(
                 f"the log {origin[:80]!r} is unknown to this witness",
-                hint="on first contact give its key with --trust; `palimpsest key` prints it",
+                hint="on first contact give its key with --trust; `palimpsest key show` prints it",
             )
         if trust is not None and record is not None and trust != record.key:
             raise LedgerError(

@@ -165,6 +165,19 @@ def list_tokens(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False)
     render.console().print(render.table("", columns, rows))
 
 
+@key_app.command("show")
+def show_key(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Print the public key of this log, for those who check proofs and for witnesses."""
+    from governance.proof import log_key  # noqa: PLC0415  # keeps `--help` instant
+
+    with open_ledger(home) as ledger:
+        found = log_key(ledger)
+    if as_json:
+        print_json({"origin": found.name, "key": str(found), "public_key": found.public.hex()})
+    else:
+        typer.echo(str(found))
+
+
 @key_app.command("rotate")
 def rotate(
     *,

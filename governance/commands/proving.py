@@ -1,4 +1,4 @@
-"""``key``, ``proof``, ``proof-check`` and ``witness``: trust that does not need this computer."""
+"""``proof``, ``proof-check`` and ``witness``: trust that does not need this computer."""
 
 from __future__ import annotations
 
@@ -47,19 +47,6 @@ ChainOption = Annotated[
 
 
 @app.command()
-def key(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Print the public key of this log, for those who check proofs and for witnesses."""
-    from governance.proof import log_key  # noqa: PLC0415  # keeps `--help` instant
-
-    with open_ledger(home) as ledger:
-        found = log_key(ledger)
-    if as_json:
-        print_json({"origin": found.name, "key": str(found), "public_key": found.public.hex()})
-    else:
-        typer.echo(str(found))
-
-
-@app.command()
 def proof(
     what: Annotated[str, typer.Argument(help="Event number, entry id, or a beginning of one.")],
     *,
@@ -102,7 +89,7 @@ def proof(
 def proof_check(
     file: InputFile,
     *,
-    log_key: Annotated[str, typer.Option("--key", help="Public key of the log; see `key`.")],
+    log_key: Annotated[str, typer.Option("--key", help="Public key of the log; see `key show`.")],
     witness: Annotated[
         list[str] | None,
         typer.Option(

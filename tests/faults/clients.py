@@ -13,7 +13,7 @@ from pathlib import Path
 
 from governance.events import RoleGranted
 from governance.ledger import EventDraft, Ledger, Receipt, verify_home
-from tests.governance.drafts import ANN, draft
+from tests.governance.drafts import draft
 
 PER_COMMAND = 2
 """Events of one append: enough to show that a batch is not torn."""
@@ -26,7 +26,6 @@ def drafts_of(command: int) -> list[EventDraft]:
     return [
         draft(
             RoleGranted(principal=f"p{command}-{part}", role="reviewer"),
-            ANN,
             data_subject=f"subject {command}",
         )
         for part in range(PER_COMMAND)

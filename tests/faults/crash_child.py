@@ -20,7 +20,7 @@ from governance.events import MemoryRecalled, RoleGranted
 from governance.keystore import Keystore
 from governance.ledger import EventDraft, Ledger
 from governance.store import DuckStore
-from tests.governance.drafts import ANN, draft
+from tests.governance.drafts import draft
 
 PER_COMMAND = 2
 """Events of one append: enough to show that a batch is not torn. One is only a row, the
@@ -35,7 +35,7 @@ def drafts_of(command: int) -> list[EventDraft]:
     )
     granted = RoleGranted(principal=f"p{command}", role="reviewer")
     # A person nobody has met: every append has keys to write.
-    return [draft(granted, ANN, data_subject=f"person-{command}"), draft(recalled)]
+    return [draft(granted, data_subject=f"person-{command}"), draft(recalled)]
 
 
 def key_of(command: int) -> str:

@@ -14,7 +14,6 @@ from governance.home import CHECKPOINTS, DATABASE
 from governance.ledger import Ledger
 from governance.merkle import Tree
 from tests.governance.drafts import (
-    ANN,
     BOT,
     StepClock,
     append,
@@ -37,7 +36,7 @@ def build(home: Path) -> Path:
         ledger.append(life(), key="life")
         ledger.append(learned_card())
         for number in range(3):
-            ledger.append([draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)])
+            ledger.append([draft(RoleGranted(principal=f"p{number}", role="reviewer"))])
         recalled = MemoryRecalled(recall_id="r", purpose="answer", query="?", entries=["e1", "c1"])
         derived = proposed("e2", fact_body("301 EUR"), derived_from=["e1"])
         rest = range(ledger.head.seq + 2, EVENTS)
@@ -45,7 +44,7 @@ def build(home: Path) -> Path:
             [
                 draft(recalled),
                 draft(derived, BOT),
-                *(draft(RoleGranted(principal=f"q{one}", role="reviewer"), ANN) for one in rest),
+                *(draft(RoleGranted(principal=f"q{one}", role="reviewer")) for one in rest),
             ]
         )
         assert ledger.head.seq == EVENTS

@@ -39,7 +39,7 @@ from tests.faults.homes import (
     unconstrained,
 )
 from tests.golden.regenerate import plain
-from tests.governance.drafts import ANN, draft
+from tests.governance.drafts import SYSTEM, draft
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +351,7 @@ def committed_but_unsigned(home: Path) -> None:
     """What a crash between commit and checkpoint leaves."""
     kept = checkpoint_file(home).read_bytes()
     with Ledger.open(home) as ledger:
-        ledger.append([draft(role(), ANN)])
+        ledger.append([draft(role())])
     checkpoint_file(home).write_bytes(kept)
 
 
@@ -423,7 +423,7 @@ def test_a_note_of_our_own_key_about_another_history_is_a_fork(victim: Path, who
     twin = copied(whole, victim.parent / "twin")
     for home, name in ((victim, "left"), (twin, "right")):
         with Ledger.open(home) as ledger:
-            ledger.append([draft(role(name), ANN)])
+            ledger.append([draft(role(name))])
     assert not problems(victim)
     checkpoint_file(victim).write_bytes(
         checkpoint_file(victim).read_bytes() + last_note(checkpoint_file(twin).read_bytes())
@@ -471,8 +471,8 @@ def test_a_deleted_part_is_missed(victim: Path, part: str) -> None:
 def test_an_old_database_put_back_is_behind(victim: Path, fast_path: Path) -> None:
     shutil.copy(victim / DATABASE, fast_path / "old")
     with Ledger.open(victim) as ledger:
-        ledger.append([draft(role("one"), ANN)])
-        ledger.append([draft(role("two"), ANN)])
+        ledger.append([draft(role("one"))])
+        ledger.append([draft(role("two"))])
     shutil.copy(victim / DATABASE, fast_path / "new")
     shutil.copy(fast_path / "old", victim / DATABASE)
     assert "2 acknowledged event(s) are missing" in problems(victim)[-1]
@@ -492,11 +492,11 @@ def test_an_old_keystore_put_back_is_named(victim: Path, fast_path: Path, needs:
     shutil.copy(victim / KEYS, fast_path / "old")
     with Ledger.open(victim) as ledger:
         if needs == "a new person":
-            ledger.append([draft(role(), ANN, data_subject="anna"), draft(role(), ANN)])
+            ledger.append([draft(role(), data_subject="anna"), draft(role())])
         elif needs == "new event secrets":
-            ledger.append([draft(role(), ANN)] * BLOCK * (AHEAD + 3))
+            ledger.append([draft(role())] * BLOCK * (AHEAD + 3))
         else:
-            ledger.rotate_key(ANN, "yearly")
+            ledger.rotate_key(SYSTEM, "yearly")
         head = ledger.head
     shutil.copy(victim / KEYS, fast_path / "new")
     shutil.copy(fast_path / "old", victim / KEYS)
@@ -519,11 +519,11 @@ def test_an_old_keystore_that_lacks_nothing_is_as_good_as_the_new_one(
 ) -> None:
     shutil.copy(victim / KEYS, fast_path / "old")
     with Ledger.open(victim) as ledger:
-        ledger.append([draft(role("somebody new"), ANN)])
+        ledger.append([draft(role("somebody new"))])
     shutil.copy(fast_path / "old", victim / KEYS)
     with Ledger.open(victim) as ledger:
         assert ledger.event(EVENTS + 1).payload == role("somebody new")
-        ledger.append([draft(role("another"), ANN)])
+        ledger.append([draft(role("another"))])
         assert ledger.verify().ok
 
 

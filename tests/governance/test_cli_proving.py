@@ -53,7 +53,7 @@ def folder(fast_path: Path) -> Path:
 
 @pytest.fixture
 def vkey(home: Path) -> str:
-    return run("key", "--home", home).stdout.strip()
+    return run("key", "show", "--home", home).stdout.strip()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def vouch(home: Path, folder: Path, witness: str, *options: str) -> Result:
 
 
 def test_key_prints_the_key_others_check_with(home: Path, vkey: str) -> None:
-    found = data("key", "--home", home)
+    found = data("key", "show", "--home", home)
     key = notes.parse_key(vkey, kind=notes.ED25519)
     assert found == {"origin": key.name, "key": vkey, "public_key": key.public.hex()}
     assert key.name.startswith("palimpsest/")

@@ -63,7 +63,7 @@ def any_ledger(request: pytest.FixtureRequest, fast_path: Path) -> Iterator[Ledg
 
 
 def role(number: int) -> EventDraft:
-    return draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)
+    return draft(RoleGranted(principal=f"p{number}", role="reviewer"))
 
 
 def owned(ledger: Ledger) -> OwnedLog:

@@ -25,11 +25,11 @@ from governance.home import CONFIG, PARTS, READY, STAGING
 from governance.ledger import CHECKPOINTS, DATABASE, KEYS, EventDraft, Ledger, verify_home
 from governance.ownership import LOCK
 from tests.golden.regenerate import plain
-from tests.governance.drafts import ANN, StepClock, append, draft, learned_card, life, source
+from tests.governance.drafts import SYSTEM, StepClock, append, draft, learned_card, life, source
 
 
 def role(number: int) -> EventDraft:
-    return draft(RoleGranted(principal=f"p{number}", role="reviewer"), ANN)
+    return draft(RoleGranted(principal=f"p{number}", role="reviewer"))
 
 
 def listing(home: Path) -> set[str]:
@@ -275,8 +275,8 @@ def test_an_event_type_of_the_future_is_named_not_skipped(
             refused: list[Callable[[], object]] = [
                 lambda: ledger.state,
                 lambda: ledger.state_at(1),
-                lambda: ledger.append([draft(LedgerFrozen(reason="x"), ANN)]),
-                lambda: ledger.rotate_key(ANN, "x"),
+                lambda: ledger.append([draft(LedgerFrozen(reason="x"))]),
+                lambda: ledger.rotate_key(SYSTEM, "x"),
                 ledger.rebuild_projections,
             ]
             for call in refused:

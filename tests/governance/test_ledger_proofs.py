@@ -13,7 +13,7 @@ from governance.events import RoleGranted
 from governance.ledger import Ledger
 from governance.proof import ProvableLog, build_proof, log_key, verify_proof
 from governance.witness import Witness, build_request
-from tests.governance.drafts import ANN, StepClock, draft
+from tests.governance.drafts import StepClock, draft
 
 EVENTS = 600
 """Two whole tiles and an unfinished one."""
@@ -35,7 +35,7 @@ def ledger(request: pytest.FixtureRequest, home: Path) -> Iterator[Ledger]:
 def grow(ledger: Ledger, count: int) -> None:
     first = ledger.head.seq + 1
     names = [f"p{number}" for number in range(first, first + count)]
-    ledger.append([draft(RoleGranted(principal=one, role="reviewer"), ANN) for one in names])
+    ledger.append([draft(RoleGranted(principal=one, role="reviewer")) for one in names])
 
 
 def test_every_kind_of_place_in_the_log_can_be_proved(ledger: Ledger) -> None:
