@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import jsonschema
 import pytest
 
 from governance import wire
+from governance.access import OWNER
 from governance.client import RemoteLog
 from governance.errors import LedgerError, SchemaVersionError
 from governance.events import PAYLOADS
@@ -237,6 +240,24 @@ def test_what_nobody_foresaw_is_a_failure_of_the_service(
     assert type(caught.value).__name__ == "StoreError"
     assert client.public_key == served.ledger.public_key
     assert "a bug" in caplog.text
+
+
+def test_only_http_is_spoken() -> None:
+    async def never(*_: object) -> Any:
+        raise AssertionError("nothing is asked or told")
+
+    made = gate.Gate(never, authenticate=lambda _: OWNER, append=never)
+    asyncio.run(made({"type": "websocket"}, never, never))
+
+
+def test_a_checkout_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wire.software_version()
+
+    def unknown(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(wire, "version", unknown)
+    assert wire.software_version() == "unknown"
 
 
 # --- paging ------------------------------------------------------------------------------

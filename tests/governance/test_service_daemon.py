@@ -137,7 +137,34 @@ def test_a_ledger_in_memory_can_be_served_too() -> None:
         assert ledger.head.seq == 1
 
 
+def test_signals_end_it_and_are_given_back(made: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Ledger.open(made) as ledger:
+        daemon = Daemon(ledger, home=made)
+
+        def end() -> None:
+            assert daemon.ready.wait(10)
+            until(lambda: connected_and_closed(made))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        daemon.run()
+        thread.join()
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert append(ledger, source()).last_seq == 1
+
+
 # --- the command -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_serve_says_where_and_ends_when_idle(made: Path, more: list[str]) -> None:
+    command = ["serve", "--home", str(made), "--idle-exit", "0.2", *more]
+    result = RUNNER.invoke(cli.app, command)
+    assert result.exit_code == 0
+    assert "http://127.0.0.1:" in result.stdout
+    assert not (made / SERVICE).exists()
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])

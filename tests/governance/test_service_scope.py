@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from governance import review
+from governance import canonical, review
+from governance.access import Principal
 from governance.authority import issue_token, revoke_token
 from governance.commands.options import parse_actor
 from governance.errors import (
     AppendConflictError,
+    ChainError,
     LedgerError,
     NotAuthorisedError,
     PolicyError,
@@ -30,6 +33,7 @@ from governance.events import (
 from governance.ledger import EventDraft, Ledger
 from governance.policy import load_policy
 from governance.review import activate_policy
+from governance.scoped import ScopedLog
 from tests.governance.desk import CALL, DESK, Desk, fact
 from tests.governance.drafts import ANN, HERE, append, draft, life, source
 from tests.governance.serving import Served, actor_of, serving
@@ -287,3 +291,15 @@ def test_a_principal_bound_to_one_user_writes_nothing_for_all(served: Served) ->
     append(served.ledger, source("s3"), scope=DESK)
     assert set(mine.state.sources) == {"s1", "s3"}
     assert isinstance(actor, Actor)
+
+
+def test_a_header_without_a_scope_is_shown_to_nobody_restricted(served: Served) -> None:
+    append(served.ledger, source(), scope=DESK)
+    log = served.daemon.desk.log
+    [row] = log.rows(1, 1, types=["policy.activated"])
+    view = ScopedLog(log, Principal(actor_of(AGENT), DESK))
+    assert view._visible(row)
+    header = canonical.decode(row.header)
+    header["scope"] = "everybody"
+    with pytest.raises(ChainError, match="unreadable header"):
+        view._visible(replace(row, header=canonical.encode(header)))
