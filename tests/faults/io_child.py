@@ -180,7 +180,8 @@ def _starved(descriptors: int) -> Iterator[None]:
         yield
         return
     usual, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = {int(name) for name in os.listdir("/proc/self/fd")}
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    taken = {one for one in listed if Path(f"/proc/self/fd/{one}").exists()}  # not the listing's
     limit = free = 0  # a limit is a number that no new descriptor may reach
     while free < descriptors or limit in taken:
         free += limit not in taken
