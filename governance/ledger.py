@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from governance import canonical, notes
 from governance.batch import Batch, EventDraft, compose, new_event_id
 from governance.checkpoint import CheckpointLog
+from governance.disclosure import Disclosure, open_box
 from governance.errors import (
     ChainError,
     CheckpointError,
@@ -415,18 +416,65 @@ class Ledger:
 
     # --- proving -----------------------------------------------------------------------
 
-    def verify(self) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
-        signed = [self._signed(self._tree)]
-        if self._checkpoints is not None:
-            signed = self._checkpoints.notes()
+    def verify(
+        self, *, payloads: bool = True, progress: Callable[[int], None] | None = None
+    ) -> VerificationReport:
+        """Check the whole log again, from the bytes, against its signed checkpoints.
+
+        Args:
+            payloads: Also open every payload (step 8).
+            progress: Told how many events are checked, now and then.
+        """
         return verify_log(
-            self._store.read(-_EVERYTHING, _EVERYTHING),
-            signed=signed,
-            public_key=self._keys.public_key,
-            origin=origin(self._keys),
+            _with_commands(self._store.read(-_EVERYTHING, _EVERYTHING)),
+            signed=self.checkpoints(),
+            public_key=self.first_key,
+            origin=self.origin,
             tiles=self._store.tiles(),
-            check_payload=self._check_payload,
+            check_payload=self._check_payload if payloads else None,
+            progress=progress,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Name of the log on its checkpoints."""
+        return origin(self._keys)
+
+    @property
+    def first_key(self) -> bytes:
+        """Raw Ed25519 key that the log began with."""
+        return self._keys.public_key
+
+    def checkpoints(self) -> list[str]:
+        """Signed notes, oldest first; in memory, one that is signed now."""
+        if self._checkpoints is None:
+            return [self._signed(self._tree)]
+        return self._checkpoints.notes()
+
+    def cosigned(self) -> list[str]:
+        """Notes that witnesses cosigned, kept beside the checkpoints."""
+        if self._home is None:
+            return []
+        folder = self._home / CHECKPOINTS / "cosigned"
+        return [path.read_text("utf-8") for path in sorted(folder.glob("*.note"))]
+
+    def headers(self, stop: int) -> Iterator[tuple[str, bytes]]:
+        """Type and canonical header of events 1 to ``stop``."""
+        return ((row.type, row.header) for row in self._store.read(1, stop))
+
+    def disclose(self, seq: int) -> Disclosure | None:
+        """Text and nonce of one payload, for strangers to check; ``None`` once erased.
+
+        Raises:
+            SealError: altered.
+        """
+        header = self.event(seq).header
+        (row,) = self._store.read(seq, seq)
+        key = self._keys.subject_key(header.subject)
+        if row.sealed is None or key is None:
+            return None
+        return open_box(
+            row.sealed, key=key, event_id=row.event_id, leaf=row.leaf, commit=header.payload_commit
         )
 
     def _check_payload(self, row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
@@ -454,8 +502,12 @@ class Ledger:
         self.close()
 
 
-def verify_home(home: Path) -> VerificationReport:
+def verify_home(
+    home: Path, *, payloads: bool = True, progress: Callable[[int], None] | None = None
+) -> VerificationReport:
     """Check a home from its bytes, also when it is too damaged to be opened for work.
+
+    Arguments as for :meth:`Ledger.verify`.
 
     Raises:
         StoreError: a file of the home is missing, locked or unreadable.
@@ -464,7 +516,17 @@ def verify_home(home: Path) -> VerificationReport:
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
     files = open_files(home, read_only=True)
     with Ledger(files.store, files.keys, files.checkpoints, home=home, read_only=True) as ledger:
-        return ledger.verify()
+        return ledger.verify(payloads=payloads, progress=progress)
+
+
+def _with_commands(rows: Iterator[LogRow]) -> Iterator[LogRow]:
+    """Rows of a store without that column, so that the header speaks for it."""
+    for row in rows:
+        try:
+            command = canonical.decode(row.header).get("command")
+        except LedgerError:
+            command = None
+        yield replace(row, command=command) if isinstance(command, str) else row
 
 
 def _repair(checkpoints: CheckpointLog) -> None:
