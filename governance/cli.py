@@ -14,7 +14,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from governance.commands import inspection, policies, reversal, reviewing, setup
+from governance.commands import evidence, inspection, policies, reversal, reviewing, setup
 from governance.errors import PalimpsestError
 from governance.textforms import visible
 
@@ -104,7 +104,7 @@ def _debugging() -> bool:
     return os.environ.get("PALIMPSEST_DEBUG", "") not in {"", "0"}
 
 
-for _part in (setup, inspection, reviewing, reversal, policies):
+for _part in (setup, inspection, evidence, reviewing, reversal, policies):
     _merge(_part.app)
 
 if __name__ == "__main__":
