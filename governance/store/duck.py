@@ -80,6 +80,7 @@ class DuckStore:
         self._read_only = read_only
         self._appenders: dict[str, Any] = {}
         self._broken = False
+        self._closed = False
         self._temporary = False
         """Something that is read belongs to this one connection, and cursors do not see it."""
         self._reviving = threading.Lock()
@@ -191,7 +192,7 @@ class DuckStore:
 
     def _revive(self) -> None:
         with self._reviving:
-            if self._broken:
+            if self._broken and not self._closed:  # whoever closed it has let go of the lock, too
                 self._appenders.clear()
                 with suppress(duckdb.Error):
                     self._connection.close()
@@ -437,6 +438,7 @@ class DuckStore:
 
     def close(self) -> None:
         """See the contract."""
+        self._closed = True
         self._appenders.clear()
         self._connection.close()
 
