@@ -163,7 +163,10 @@ class CheckpointLog:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise StoreError(f"checkpoint file cannot be read: {error.strerror}") from error
+            raise StoreError(
+                f"checkpoint file cannot be read: {error.strerror}",
+                hint="check its permissions, and how many files may be open (ulimit -n)",
+            ) from error
 
 
 def _worth(signed: Sequence[str]) -> Iterator[bool]:

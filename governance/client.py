@@ -66,8 +66,12 @@ class RemoteLog:
         self._line = Line(endpoint.url, endpoint.token)
         self._lock = threading.Lock()
         self._state: State | None = None
-        answer = self._line.ask("GET", "/v1/about", b"", timeout_s=TIMEOUT_S, repeat=True)
-        self._about = _message(answer, wire.AboutAnswer)
+        try:
+            answer = self._line.ask("GET", "/v1/about", b"", timeout_s=TIMEOUT_S, repeat=True)
+            self._about = _message(answer, wire.AboutAnswer)
+        except BaseException:
+            self._line.close()
+            raise
 
     # --- what a ledger asks for -----------------------------------------------------------
 

@@ -213,6 +213,8 @@ class VerifyAnswer(Message):
     unsigned: int
     root: str
     problems: list[str]
+    notices: list[str]
+    first_bad: int | None
 
 
 class RotateBody(Message):

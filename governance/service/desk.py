@@ -188,7 +188,8 @@ class Desk:
 
     def verify(self, body: wire.VerifyBody) -> wire.VerifyAnswer:
         """See :meth:`governance.ledger.Ledger.verify`; anybody with a token may ask for it."""
-        return wire.VerifyAnswer(**vars(self.log.verify(payloads=body.payloads)))
+        found = vars(self.log.verify(payloads=body.payloads))
+        return wire.VerifyAnswer(**{name: found[name] for name in wire.VerifyAnswer.model_fields})
 
     # --- reading -----------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,8 @@ def _start(home: Path) -> bool:
             )  # fmt: skip
     except OSError:
         return False
+    # It outlives this command; should it end first, it must not stay behind as a zombie.
+    threading.Thread(target=process.wait, name="service-reaper", daemon=True).start()
     until = time.monotonic() + START_S
     while time.monotonic() < until:
         if _answers(home):

@@ -6,6 +6,7 @@ DuckDB 2.0 is required: the secondary indexes of 1.5 can silently lose rows afte
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -451,6 +452,13 @@ class DuckStore:
 
 def _connect(path: Path, *, read_only: bool, frugal: bool = False) -> duckdb.DuckDBPyConnection:
     config = {**CONFIG, "memory_limit": _FRUGAL} if frugal else CONFIG
+    try:  # DuckDB ends the whole process when not even one file can be opened any more
+        os.close(os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise StoreError(
+            f"{path.name} cannot be opened: {error.strerror}",
+            hint="check the permissions of the home, and how many files may be open (ulimit -n)",
+        ) from error
     try:
         return duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:

@@ -97,17 +97,17 @@ def test_refusals_are_typed_and_append_nothing(ledger: Ledger, ids: dict[str, st
 
 def test_author_cannot_approve_their_own_entry(ledger: Ledger, ids: dict[str, str]) -> None:
     from governance.events import EntryVerified, RoleGranted, VerifierResult
-    from governance.ledger import EventDraft
+    from governance.ledger import SYSTEM, EventDraft
     from tests.dashboard.learner import Learner, Ticking
     from tests.dashboard.population import fact
 
     desk = Learner(ledger, Ticking(), dict(ids))
-    ledger.append([EventDraft(RoleGranted(principal=str(JONAS), role="reviewer"), MARTA)])
+    ledger.append([EventDraft(RoleGranted(principal=str(JONAS), role="reviewer"), SYSTEM)])
     desk.propose("own", fact("travel desk", "hours", "08:00", "It opens at 08:00."),
                  "The desk is open from 08:00 to 18:00.", author=JONAS)  # fmt: skip
     result = VerifierResult(verifier="schema", version=1, outcome="pass")
     verified = EntryVerified(entry_id=desk.ids["own"], version=1, results=[result], risk_ppm=0)
-    ledger.append([EventDraft(verified, MARTA, SCOPE)])
+    ledger.append([EventDraft(verified, SYSTEM, SCOPE)])
     command = decide(ledger, desk.ids["own"])
     refused = actions.decide(ledger, Follower(), replace(command, actor=JONAS))
     assert isinstance(refused, actions.Refused)

@@ -40,10 +40,13 @@ def run(ledger: Ledger, command: int) -> Receipt:
     return ledger.append(drafts_of(command), key=key_of(command))
 
 
-def note(file: Path, command: int, receipt: Receipt) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def note(descriptor: int, command: int, receipt: Receipt) -> None:
+    """Through a descriptor that is open already: there may be no other one to be had."""
     os.write(descriptor, f"{command} {receipt.first_seq} {receipt.last_seq}\n".encode())
-    os.close(descriptor)
+
+
+def notes_of(file: Path) -> int:
+    return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 def noted(file: Path) -> dict[int, Seqs]:
@@ -64,13 +67,13 @@ def check_kept(home: Path, acknowledged: Mapping[int, Seqs], tried: Collection[i
     assert report.ok, report.problems
     with Ledger.open(home) as ledger:
         _check_acknowledged(ledger, acknowledged)
-        before = _effects(ledger)
+        before = effects(ledger)
         for command in sorted(set(tried)):
             receipt = ledger.receipt(key_of(command))
             assert before[command] == (0 if receipt is None else PER_COMMAND), "torn, or twice"
             again = run(ledger, command)
             assert again.repeated == (receipt is not None)
-        after = _effects(ledger)
+        after = effects(ledger)
         assert all(after[command] == PER_COMMAND for command in tried)
         assert sum(after.values()) == PER_COMMAND * len(after)
         report = ledger.verify()
@@ -90,7 +93,7 @@ def _check_acknowledged(ledger: Ledger, acknowledged: Mapping[int, Seqs]) -> Non
         assert found == [one.payload for one in drafts_of(command)]
 
 
-def _effects(ledger: Ledger) -> Counter[int]:
+def effects(ledger: Ledger) -> Counter[int]:
     """How many events each command left, whatever receipts say."""
     events = list(ledger.events())
     assert [event.header.seq for event in events] == list(range(1, ledger.head.seq + 1))

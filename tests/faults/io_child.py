@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,9 +20,9 @@ from typing import Literal
 from governance.errors import PalimpsestError
 from governance.ledger import Ledger
 from tests.faults import clients
-from tests.faults.shim import VARIABLE, Kind, Mode, Shim
+from tests.faults.shim import ALL, VARIABLE, Kind, Mode, Shim
 
-Phase = Literal["create", "open", "append", "close"]
+Phase = Literal["create", "open", "append", "close", "read"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Order:
     notes: str
     first: int
     phase: Phase
-    mode: int
-    nth: int
-    error: int
-    kinds: int = int(Kind(63))
+    mode: int = Mode.OFF
+    nth: int = 1
+    error: int = 0
+    kinds: int = int(ALL)
     part: str = ""
+    descriptors: int = -1
+    """How many more files may be opened during the phase; -1: as many as usual."""
     killed: bool = False
     """Ends without closing anything."""
 
@@ -50,13 +53,17 @@ class Outcome:
     foreign: str = ""
     """Traceback of an exception that is none of ours."""
     hintless: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    """The calls that matched during the phase."""
     spoiled: int = 0
-    call: str = ""
-    """The first call that was spoiled."""
-    calls: int = 0
     signal: int = 0
     resumed: bool = False
     """Worked again, in the same process, once the fault was over."""
+
+    @property
+    def refused(self) -> list[str]:
+        """The steps that failed."""
+        return [step for step in self.steps if not step.endswith(": ok")]
 
 
 class Life:
@@ -67,43 +74,52 @@ class Life:
         self.outcome = Outcome()
         self._shim = shim
         self._home = Path(order.home)
+        self._notes = clients.notes_of(Path(order.notes))
         self._ledger: Ledger | None = None
 
     def live(self) -> None:
         """The fault, more work while it lasts, and the same again once it is over."""
         first, phase = self.order.first, self.order.phase
-        with self._armed(phase in {"create", "open"}):
-            self._open()
+        if phase == "read":
+            with self._trouble():
+                self._read_only()
+        if phase in {"create", "open"}:
+            with self._trouble():
+                self._open()
         self._open()
-        with self._armed(phase == "append"):
-            self._command(first)
-            self._command(first)  # what a client does that got an error
-            self._command(first + 1)
+        if phase == "append":
+            with self._trouble():
+                self._work(first)
+        else:
+            self._work(first)
         if phase == "close":
-            with self._armed(True):
+            with self._trouble():
                 self._close()
             self._open()
-        works = [self._command(first), self._command(first + 2)]
-        works.append(self._step("read", lambda: clients._effects(self._opened())))
+        works = [self._command(first), self._command(first + 2), self._read()]
         self.outcome.resumed = all(works)
         if not self.order.killed:
             self._close()
 
+    def _work(self, first: int) -> None:
+        self._command(first)
+        self._command(first)  # what a client does that got an error
+        self._command(first + 1)
+        self._read()
+
+    # --- trouble -----------------------------------------------------------------------
+
     @contextmanager
-    def _armed(self, now: bool) -> Iterator[None]:
-        if not now:
-            yield
-            return
+    def _trouble(self) -> Iterator[None]:
         order, shim = self.order, self._shim
         shim.arm(
             self._home, Mode(order.mode), nth=order.nth, error=order.error,
             kinds=Kind(order.kinds), part=order.part,
         )  # fmt: skip
-        yield
+        with _starved(order.descriptors):
+            yield
         shim.disarm()
-        self.outcome.spoiled, self.outcome.calls = shim.failed, shim.calls
-        if shim.failed:
-            self.outcome.call = shim.log()[order.nth - 1]
+        self.outcome.spoiled, self.outcome.calls = shim.failed, shim.log()
 
     def _step(self, name: str, action: Callable[[], object]) -> bool:
         try:
@@ -120,6 +136,8 @@ class Life:
         self.outcome.steps.append(f"{name}: ok")
         return True
 
+    # --- steps -------------------------------------------------------------------------
+
     def _open(self) -> None:
         def opened() -> None:
             create = self.order.phase == "create"
@@ -134,15 +152,45 @@ class Life:
 
     def _command(self, command: int) -> bool:
         def run() -> None:
-            receipt = clients.run(self._opened(), command)
-            clients.note(Path(self.order.notes), command, receipt)
+            clients.note(self._notes, command, clients.run(self._opened(), command))
 
         self.outcome.tried.append(command)
         return self._step(f"command {command}", run)
 
+    def _read(self) -> bool:
+        return self._step("read", lambda: clients.effects(self._opened()))
+
+    def _read_only(self) -> None:
+        def read() -> None:
+            with Ledger.open(self._home, read_only=True, patience_s=0) as ledger:
+                clients.effects(ledger)
+                assert ledger.verify().ok
+
+        self._step("read only", read)
+
     def _close(self) -> None:
         self._step("close", self._opened().close)
         self._ledger = None
+
+
+@contextmanager
+def _starved(descriptors: int) -> Iterator[None]:
+    """Let only so many more files be opened at a time."""
+    if descriptors < 0:
+        yield
+        return
+    usual, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    taken = {one for one in listed if Path(f"/proc/self/fd/{one}").exists()}  # not the listing's
+    limit = free = 0  # a limit is a number that no new descriptor may reach
+    while free < descriptors or limit in taken:
+        free += limit not in taken
+        limit += 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, hard))
 
 
 def _forked(order: Order, shim: Shim) -> Outcome:
@@ -153,13 +201,14 @@ def _forked(order: Order, shim: Shim) -> Outcome:
         life = Life(order, shim)
         with suppress(AssertionError):  # noted: a step that needs an open ledger has none
             life.live()
-        os.write(writing, json.dumps(asdict(life.outcome)).encode())
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(asdict(life.outcome)).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         data = pipe.read()
     _, status = os.waitpid(child, 0)
-    outcome = Outcome(**json.loads(data)) if data else Outcome(calls=shim.calls)
+    outcome = Outcome(**json.loads(data)) if data else Outcome(calls=shim.log())
     outcome.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     return outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from governance.access import Token
@@ -24,6 +24,7 @@ class Served:
 
     ledger: Ledger
     daemon: Daemon
+    clients: list[RemoteLog] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -34,7 +35,9 @@ class Served:
         return Ledger(self.remote(token, read_only=read_only))
 
     def remote(self, token: str | None = None, *, read_only: bool = False) -> RemoteLog:
-        return connected_url(self.url, token or self.daemon.desk.token, read_only=read_only)
+        token = token or self.daemon.desk.token
+        self.clients.append(connected_url(self.url, token, read_only=read_only))
+        return self.clients[-1]
 
     def principal(self, name: str, bounds: Scope, *roles: Role) -> Token:
         """Register somebody with these roles; ann, who does it, becomes the admin."""
@@ -63,10 +66,13 @@ def serving(
         daemon = Daemon(ledger, home=home, idle_exit_s=idle_exit_s)
         thread = threading.Thread(target=daemon.run, name="service")
         thread.start()
+        served = Served(ledger, daemon)
         try:
             assert daemon.ready.wait(10)
-            yield Served(ledger, daemon)
+            yield served
         finally:
+            for client in served.clients:
+                client.close()
             daemon.stop()
             thread.join(20)
             assert not thread.is_alive()
