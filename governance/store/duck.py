@@ -72,6 +72,7 @@ class DuckStore:
         self._read_only = read_only
         self._appenders: dict[str, Any] = {}
         self._broken = False
+        self._closed = False
         self._temporary = False
         """Something that is read belongs to this one connection, and cursors do not see it."""
         self._reviving = threading.Lock()
@@ -183,7 +184,7 @@ class DuckStore:
 
     def _revive(self) -> None:
         with self._reviving:
-            if self._broken:
+            if self._broken and not self._closed:  # whoever closed it has let go of the lock, too
                 self._appenders.clear()
                 with suppress(duckdb.Error):
                     self._connection.close()
@@ -429,6 +430,7 @@ class DuckStore:
 
     def close(self) -> None:
         """See the contract."""
+        self._closed = True
         self._appenders.clear()
         self._connection.close()
 
