@@ -165,7 +165,9 @@ def test_no_bit_of_the_last_checkpoint_may_change(victim: Path, original: Origin
 def secrets_of(home: Path, step: int) -> dict[str, list[tuple[int, int]]]:
     """Where the keystore's secrets lie in its file, by name: every ``step``-th of their bytes."""
     with closing(sqlite3.connect(home / KEYS)) as database:
-        rows: list[tuple[str, bytes]] = database.execute("SELECT name, CAST(value AS BLOB) FROM secret").fetchall()
+        rows: list[tuple[str, bytes]] = database.execute(
+            "SELECT name, CAST(value AS BLOB) FROM secret"
+        ).fetchall()
     data = (home / KEYS).read_bytes()
     starts = {name: data.index(name.encode() + value) + len(name) for name, value in rows}
     return {
@@ -188,9 +190,7 @@ def unrecorded(fast_path: Path) -> Original:
         for command in range(3):
             clients.run(ledger, command)
         shutil.copytree(fast_path / "first", fast_path / "killed")
-        return Original(
-            fast_path / "killed", ledger.head, list(ledger.events()), receipts(ledger)
-        )
+        return Original(fast_path / "killed", ledger.head, list(ledger.events()), receipts(ledger))
 
 
 def test_no_secret_of_the_keystore_may_change(unrecorded: Original, fast_path: Path) -> None:
@@ -222,9 +222,7 @@ def test_a_bit_flipped_in_every_block(victim: Path, original: Original, name: st
 
 
 @pytest.mark.long
-def test_every_bit_of_the_checkpoints_and_of_a_wal_record(
-    victim: Path, original: Original
-) -> None:
+def test_every_bit_of_the_checkpoints_and_of_a_wal_record(victim: Path, original: Original) -> None:
     for name, size in ((NOTES, 700), (WAL, 400)):
         end = (victim / name).stat().st_size
         places = [(byte, byte * 3 % 8) for byte in range(end - size, end)]
