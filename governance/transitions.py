@@ -80,8 +80,7 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         NotAuthorisedError: the actor's kind or roles do not cover it.
         LedgerError: it refers to something that does not exist, or breaks a scope.
     """
-    if actor.kind == "human" and state.roles:
-        check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
+    _check_actor(state, payload, actor)
     if state.frozen and isinstance(payload, EntryProposed | EntryActivated | AdapterActivated):
         raise FrozenError("learning is frozen", hint="`palimpsest thaw` ends it")
     if isinstance(payload, EntryProposed):
@@ -97,29 +96,26 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
-        _check_identity(state, payload, actor)
+        _check_identity(state, payload)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
 
-def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
-    """Who may act, and with what, is decided by people and by nobody else."""
-    if actor.kind not in {"human", "system"}:
+def _check_actor(state: State, payload: Payload, actor: Actor) -> None:
+    """Roles, once there are any; and who may act is decided by people and by nobody else."""
+    if actor.kind == "human" and state.roles:
+        check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
+    if isinstance(payload, _IDENTITY) and actor.kind not in {"human", "system"}:
         raise NotAuthorisedError(
             f"{actor} may not append {payload.event_type}", hint="an admin decides who may act"
         )
+
+
+def _check_identity(state: State, payload: Payload) -> None:
     if isinstance(payload, PrincipalRegistered):
         parse_principal(payload.principal)
     elif isinstance(payload, TokenIssued):
-        if payload.principal not in state.principals:
-            raise LedgerError(
-                f"{payload.principal} is not registered",
-                hint=f"palimpsest principal add {payload.principal} --scope TENANT/AGENT",
-            )
-        if payload.token_id in state.tokens:
-            raise LedgerError(f"token {payload.token_id} was issued already")
-        if _HEX_DIGEST.fullmatch(payload.digest) is None:
-            raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
+        _check_token(state, payload)
     elif isinstance(payload, TokenRevoked):
         token = state.tokens.get(payload.token_id)
         if token is None:
@@ -128,6 +124,18 @@ def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
             raise LedgerError(f"token {payload.token_id} is revoked already")
     elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
         raise LedgerError("another key signs now than the one to be replaced")
+
+
+def _check_token(state: State, payload: TokenIssued) -> None:
+    if payload.principal not in state.principals:
+        raise LedgerError(
+            f"{payload.principal} is not registered",
+            hint=f"palimpsest principal add {payload.principal} --scope TENANT/AGENT",
+        )
+    if payload.token_id in state.tokens:
+        raise LedgerError(f"token {payload.token_id} was issued already")
+    if _HEX_DIGEST.fullmatch(payload.digest) is None:
+        raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
 
 
 def _check_source(state: State, payload: SourceIngested) -> None:
