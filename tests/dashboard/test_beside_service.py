@@ -12,25 +12,30 @@ from governance.client import RemoteLog
 from governance.errors import StoreBusyError
 from governance.ledger import Ledger
 from governance.log import OwnedLog
-from tests.dashboard.conftest import RunPage, words_of
-from tests.dashboard.test_actions import Follower, decide
+from tests.dashboard.conftest import RunPage
+from tests.dashboard.fakes import Follower
+from tests.dashboard.learner import SCOPE
+from tests.dashboard.test_actions import decide
 from tests.governance.serving import serving
 
 
 def test_the_screen_sees_what_others_decide_and_they_what_it_decides(
     home: Path, ids: dict[str, str], run_page: RunPage
 ) -> None:
-    with serving(home) as served, Ledger.open(home) as other:
-        page = run_page("overview", home)
+    with serving(home), Ledger.open(home) as other:
+        run_page("review", home)
+        waiting = len(other.state.queue(SCOPE))
         place = session.workplace()
         assert isinstance(place.ledger.log, RemoteLog)
-        before = place.ledger.head.seq
+        assert len(place.ledger.state.queue(SCOPE)) == waiting
         done = actions.decide(other, Follower(), decide(other, ids["travellers"]))
         assert isinstance(done, actions.Done)
-        assert place.ledger.state.entries[ids["travellers"]].status == "active"
-        assert place.ledger.head.seq > before
-        page.run()
-        assert f"{served.ledger.head.seq:,} events" in words_of(run_page("timeline", home))
+        page = run_page("review", home)
+        assert not page.exception
+        assert len(place.ledger.state.queue(SCOPE)) == waiting - 1
+        seen = actions.decide(place.ledger, Follower(), decide(place.ledger, ids["departure-new"]))
+        assert isinstance(seen, actions.Done)
+        assert other.state.entries[ids["departure-new"]].status == "active"
 
 
 def test_the_screen_goes_on_when_its_service_ends(home: Path, run_page: RunPage) -> None:
