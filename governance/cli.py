@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from governance.commands import (
+    evidence,
     identity,
     inspection,
     policies,
@@ -113,7 +114,9 @@ def _debugging() -> bool:
     return os.environ.get("PALIMPSEST_DEBUG", "") not in {"", "0"}
 
 
-for _part in (setup, inspection, reviewing, reversal, policies, proving, serving, identity):
+for _part in (
+    setup, inspection, evidence, reviewing, reversal, policies, proving, serving, identity,
+):  # fmt: skip
     _merge(_part.app)
 
 if __name__ == "__main__":

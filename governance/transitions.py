@@ -80,7 +80,8 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         NotAuthorisedError: the actor's kind or roles do not cover it.
         LedgerError: it refers to something that does not exist, or breaks a scope.
     """
-    _check_actor(state, payload, actor)
+    if actor.kind == "human" and state.roles:
+        check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
     if state.frozen and isinstance(payload, EntryProposed | EntryActivated | AdapterActivated):
         raise FrozenError("learning is frozen", hint="`palimpsest thaw` ends it")
     if isinstance(payload, EntryProposed):
@@ -91,51 +92,53 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         _check_build(state, payload, scope)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
         _check_adapter(state, payload, scope)
-    elif isinstance(payload, SourceIngested):
+    else:
+        _check_other(state, payload, actor, scope)
+
+
+def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
+    """What is about neither an entry nor an adapter."""
+    if isinstance(payload, SourceIngested):
         _check_source(state, payload)
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
-        _check_identity(state, payload)
+        _check_identity(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
 
-def _check_actor(state: State, payload: Payload, actor: Actor) -> None:
-    """Roles, once there are any; and who may act is decided by people and by nobody else."""
-    if actor.kind == "human" and state.roles:
-        check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
-    if isinstance(payload, _IDENTITY) and actor.kind not in {"human", "system"}:
+def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
+    """Who may act, and with what, is decided by people and by nobody else."""
+    if actor.kind not in {"human", "system"}:
         raise NotAuthorisedError(
             f"{actor} may not append {payload.event_type}", hint="an admin decides who may act"
         )
-
-
-def _check_identity(state: State, payload: Payload) -> None:
     if isinstance(payload, PrincipalRegistered):
         parse_principal(payload.principal)
-    elif isinstance(payload, TokenIssued):
+    elif isinstance(payload, TokenIssued | TokenRevoked):
         _check_token(state, payload)
-    elif isinstance(payload, TokenRevoked):
+    elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
+        raise LedgerError("another key signs now than the one to be replaced")
+
+
+def _check_token(state: State, payload: TokenIssued | TokenRevoked) -> None:
+    if isinstance(payload, TokenIssued):
+        if payload.principal not in state.principals:
+            raise LedgerError(
+                f"{payload.principal} is not registered",
+                hint=f"palimpsest principal add {payload.principal} --scope TENANT/AGENT",
+            )
+        if payload.token_id in state.tokens:
+            raise LedgerError(f"token {payload.token_id} was issued already")
+        if _HEX_DIGEST.fullmatch(payload.digest) is None:
+            raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
+    else:
         token = state.tokens.get(payload.token_id)
         if token is None:
             raise LedgerError(f"token {payload.token_id} was never issued")
         if token.revoked:
             raise LedgerError(f"token {payload.token_id} is revoked already")
-    elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
-        raise LedgerError("another key signs now than the one to be replaced")
-
-
-def _check_token(state: State, payload: TokenIssued) -> None:
-    if payload.principal not in state.principals:
-        raise LedgerError(
-            f"{payload.principal} is not registered",
-            hint=f"palimpsest principal add {payload.principal} --scope TENANT/AGENT",
-        )
-    if payload.token_id in state.tokens:
-        raise LedgerError(f"token {payload.token_id} was issued already")
-    if _HEX_DIGEST.fullmatch(payload.digest) is None:
-        raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
 
 
 def _check_source(state: State, payload: SourceIngested) -> None:

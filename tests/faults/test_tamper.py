@@ -159,7 +159,7 @@ EDITS: dict[str, tuple[list[str], str]] = {
         "the log ends at event 200",
     ),
     "everything": (
-        ["DELETE FROM event", "DELETE FROM tile"],
+        ["DELETE FROM event", "DELETE FROM tile", "DELETE FROM mention"],
         "the log ends at event 0",
     ),
 }  # fmt: skip
@@ -290,7 +290,7 @@ def test_an_attacker_who_recomputes_leaf_and_tree_without_the_key_is_caught(
 
 
 def test_a_header_of_no_known_shape_is_named(victim: Path) -> None:
-    rewrite(victim, 150, lambda header: header.replace(b'"kind":"human"', b'"kind":"robot"'))
+    rewrite(victim, 150, lambda header: header.replace(b'"kind":"system"', b'"kind":"robots"'))
     assert problems(victim)[0].startswith("event 150:")
     with pytest.raises(ChainError, match="not the one that was signed"):
         Ledger.open(victim)
@@ -304,7 +304,7 @@ def test_a_header_replaced_in_its_row_alone_is_named(victim: Path) -> None:
 
 
 def test_an_attacker_who_also_removes_the_payload_is_caught_by_the_root(victim: Path) -> None:
-    rewrite(victim, 150, lambda header: header.replace(b'"kind":"human"', b'"kind":"agent"'))
+    rewrite(victim, 150, lambda header: header.replace(b'"kind":"system"', b'"kind":"policy"'))
     sql(victim, "UPDATE event SET sealed = NULL WHERE seq = 150")
     assert any("root differs" in problem for problem in problems(victim))
     with pytest.raises((ChainError, SealError)):
@@ -358,7 +358,11 @@ def committed_but_unsigned(home: Path) -> None:
 def test_an_honest_tail_is_recovered_an_altered_one_is_not(victim: Path, fast_path: Path) -> None:
     committed_but_unsigned(victim)
     altered = copied(victim, fast_path / "altered")
-    rewrite(altered, EVENTS + 1, lambda header: header.replace(b'"id":"ann"', b'"id":"bob"'))
+    rewrite(
+        altered,
+        EVENTS + 1,
+        lambda header: header.replace(b'"id":"palimpsest"', b'"id":"palimpsext"'),
+    )
     assert problems(altered)[0].startswith(f"event {EVENTS + 1}:")
     with pytest.raises(SealError):
         Ledger.open(altered)
