@@ -172,10 +172,10 @@ def test_verify_tells_oddities_and_how_far_it_is(
     assert run(home, "verify").stderr == ""
     monkeypatch.setattr("governance.commands.inspection.PROGRESS_EVERY_S", 0)
     with Ledger.open(home) as ledger:
-        ledger.append([draft(RoleGranted(principal="late", role="admin"), ANN)])
+        ledger.append([draft(RoleGranted(principal="late", role="admin"))])
         events = ledger.head.seq
     with Ledger.open(home, clock=StepClock()) as ledger:
-        ledger.append([draft(RoleGranted(principal="early", role="admin"), ANN)])
+        ledger.append([draft(RoleGranted(principal="early", role="admin"))])
     result = run(home, "verify")
     assert f"notice: event {events + 1}: the clock went back by " in result.stdout
     assert f"{events + 1} events checked" in result.stderr
