@@ -23,6 +23,7 @@ from governance.commands import (
     reviewing,
     serving,
     setup,
+    timetravel,
 )
 from governance.errors import PalimpsestError
 from governance.textforms import visible
@@ -113,7 +114,17 @@ def _debugging() -> bool:
     return os.environ.get("PALIMPSEST_DEBUG", "") not in {"", "0"}
 
 
-for _part in (setup, inspection, reviewing, reversal, policies, proving, serving, identity):
+for _part in (
+    setup,
+    inspection,
+    timetravel,
+    reviewing,
+    reversal,
+    policies,
+    proving,
+    serving,
+    identity,
+):
     _merge(_part.app)
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ class Ledger:
         clock: Clock | None = None,
         doing: str = "a palimpsest command",
         patience_s: float = PATIENCE_S,
+        distrust: bool = False,
     ) -> Ledger:
         """Open the ledger of ``home``, or become a client of the service that owns it.
 
@@ -155,6 +156,8 @@ class Ledger:
             clock: Where event times come from, in the owning process.
             doing: What for; told to whoever finds the home taken.
             patience_s: How long to wait, in seconds, for a home that is taken.
+            distrust: Look at every event, and make the projections again whatever they say;
+                the owner of a home that is served does so by :meth:`rebuild_projections`.
 
         Raises:
             StoreError: no home there, not ours, half a home, or not writable.
@@ -174,11 +177,17 @@ class Ledger:
         owner = _claim_or_connect(home, shared=read_only, doing=doing, patience_s=patience_s)
         if isinstance(owner, RemoteLog):
             return cls(owner, home=home)
-        return cls._own(home, owner, read_only=read_only, clock=clock)
+        return cls._own(home, owner, read_only=read_only, clock=clock, distrust=distrust)
 
     @classmethod
     def _own(
-        cls, home: Path, ownership: Ownership, *, read_only: bool, clock: Clock | None
+        cls,
+        home: Path,
+        ownership: Ownership,
+        *,
+        read_only: bool,
+        clock: Clock | None,
+        distrust: bool,
     ) -> Ledger:
         log: OwnedLog | None = None
         try:
@@ -187,7 +196,7 @@ class Ledger:
                 files.store, files.keys, files.checkpoints,
                 clock=clock or SystemClock(), read_only=read_only,
             )  # fmt: skip
-            log.open()
+            log.open(distrust=distrust)
         except BaseException:
             if log is not None:
                 log.abandon()

@@ -102,4 +102,3 @@ def test_no_descriptors_left_to_close_and_to_read_only_with(faulty: Faulty) -> N
         faulty.meet("close", descriptors=descriptors)
         faulty.meet("read", descriptors=descriptors)
     assert faulty.meet("read", descriptors=64).refused == []
-

@@ -358,7 +358,11 @@ def committed_but_unsigned(home: Path) -> None:
 def test_an_honest_tail_is_recovered_an_altered_one_is_not(victim: Path, fast_path: Path) -> None:
     committed_but_unsigned(victim)
     altered = copied(victim, fast_path / "altered")
-    rewrite(altered, EVENTS + 1, lambda header: header.replace(b'"id":"palimpsest"', b'"id":"palimpsext"'))
+    rewrite(
+        altered,
+        EVENTS + 1,
+        lambda header: header.replace(b'"id":"palimpsest"', b'"id":"palimpsext"'),
+    )
     assert problems(altered)[0].startswith(f"event {EVENTS + 1}:")
     with pytest.raises(SealError):
         Ledger.open(altered)
