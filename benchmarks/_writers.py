@@ -51,7 +51,7 @@ def rate(home: Path, writers: int, seconds: float) -> Rate:
     begin = time.time() + START_S
     order = [str(home), str(begin), str(seconds)]
     running = [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-m", "benchmarks._writers", "--writer", str(number), *order],
             stdout=subprocess.PIPE,
         )
@@ -88,7 +88,7 @@ def compare(folder: Path, *, rounds: int, seconds: float) -> list[tuple[Rate, Ra
     folder.mkdir(parents=True, exist_ok=True)
     home = folder / "home"
     Ledger.open(home, create=True).close()
-    service = subprocess.Popen(
+    service = subprocess.Popen(  # noqa: S603  # our own program
         [sys.executable, "-m", "governance.cli", "serve", "--home", str(home)],
         stdout=subprocess.PIPE,
     )

@@ -60,7 +60,7 @@ from governance.ledger import Ledger
 from governance.merkle import inclusion_proof, leaf_hash
 from governance.projection import STATUS_TYPES
 from governance.proof import build_proof
-from governance.store.duck import CONFIG
+from governance.store.engine import CONFIG
 
 AGENT = Actor(kind="agent", id="desk")
 POLICY = Actor(kind="policy", id="default")

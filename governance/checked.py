@@ -19,6 +19,7 @@ from governance.checkpoint import CheckpointLog
 from governance.errors import (
     ChainError,
     CheckpointError,
+    LedgerError,
     PalimpsestError,
     SchemaVersionError,
     SealError,
@@ -254,6 +255,53 @@ class CheckedLog:
                 hint="log, verify and proof work; for the rest install the version of "
                 "palimpsest that wrote them, or a newer one",
             )
+
+    @property
+    def origin(self) -> str:
+        """The log's name on its checkpoints."""
+        return self.keys.origin
+
+    @property
+    def public_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
+        return self.keys.public_key
+
+    @property
+    def first_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that the log began with."""
+        return self.keys.first_public_key
+
+    def keyed(self, text: str) -> str:
+        """See :meth:`governance.keystore.Keystore.keyed`."""
+        return self.keys.keyed(text)
+
+    def header(self, seq: int) -> bytes:
+        """Canonical header bytes of one event, checked against the signed tree.
+
+        Raises:
+            LedgerError: no such event.
+        """
+        return self._row(seq).header
+
+    def headers(self, start: int, stop: int) -> Iterator[bytes]:
+        """Canonical header bytes of the events in the range, checked."""
+        return (row.header for row in self.rows(start, stop))
+
+    def disclose(self, seq: int) -> Opened | None:
+        """Text and nonce of one payload; ``None`` once it was erased.
+
+        Raises:
+            SealError: it was altered.
+            LedgerError: no such event.
+        """
+        row = self._row(seq)
+        header = canonical.decode(row.header)
+        return self.open_box(row, str(header["subject"]), str(header["payload_commit"]))
+
+    def _row(self, seq: int) -> LogRow:
+        for row in self.rows(seq, seq):
+            return row
+        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
 
     def rows(
         self,

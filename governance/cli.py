@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from governance.commands import (
+    evidence,
     identity,
     inspection,
     policies,
@@ -115,16 +116,9 @@ def _debugging() -> bool:
 
 
 for _part in (
-    setup,
-    inspection,
-    timetravel,
-    reviewing,
-    reversal,
-    policies,
-    proving,
-    serving,
+    setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
     identity,
-):
+):  # fmt: skip
     _merge(_part.app)
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from governance.log import Head, Receipt
 from governance.loopback import Answer
 from governance.ownership import Endpoint, endpoint_of
 from governance.projection import state_of
+from governance.sealing import Opened
 from governance.state import State
 from governance.store import LastSteps, Mention
 from governance.verify import VerificationReport
@@ -236,10 +237,40 @@ class RemoteLog:
         """See :meth:`governance.ledger.Ledger.first_note`."""
         return self._ask("GET", f"/v1/checkpoint/{seq}").body.decode()
 
-    def verify(self, *, payloads: bool) -> VerificationReport:
-        """See :meth:`governance.ledger.Ledger.verify`; the service does it."""
+    @property
+    def first_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that the log began with."""
+        return bytes.fromhex(self._get("/v1/checkpoints", wire.NotesAnswer).first_key)
+
+    def signed_notes(self) -> list[str]:
+        """See :meth:`governance.ledger.Ledger.checkpoints`."""
+        return self._get("/v1/checkpoints", wire.NotesAnswer).notes
+
+    def headers(self, start: int, stop: int) -> Iterator[bytes]:
+        """See :meth:`governance.ledger.Ledger.headers`."""
+        following: int | None = start
+        while following is not None:
+            body = wire.RangeBody(start=following, stop=min(stop, wire.LAST))
+            answer = self._ask("POST", "/v1/headers", _json(body))
+            yield from answer.body.splitlines()
+            found = answer.headers.get(wire.NEXT_HEADER)
+            following = None if found is None else int(found)
+
+    def disclose(self, seq: int) -> Opened | None:
+        """See :meth:`governance.ledger.Ledger.disclose`."""
+        found = self._get(f"/v1/disclosures/{seq}", wire.DisclosureAnswer)
+        if found.payload is None:
+            return None
+        return Opened(bytes.fromhex(found.nonce), found.payload.encode())
+
+    def verify(
+        self, *, payloads: bool, progress: Callable[[int], None] | None = None
+    ) -> VerificationReport:
+        """See :meth:`governance.ledger.Ledger.verify`; the service does it, and tells the end."""
         body = _json(wire.VerifyBody(payloads=payloads))
         found = self._post("/v1/verify", body, wire.VerifyAnswer, timeout_s=LONG_S)
+        if progress is not None:
+            progress(found.events)
         return VerificationReport(**found.model_dump())
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -131,6 +131,7 @@ class Keystore:
             "signing": Ed25519PrivateKey.generate().private_bytes_raw(),
             "lookup": os.urandom(KEY_BYTES),
         }
+        secrets["check"] = _check_of(secrets)
         cursor = self._database.cursor()
         cursor.executescript("BEGIN;" + "".join(_TABLES.values()))
         cursor.executemany("INSERT INTO secret VALUES (?, ?)", secrets.items())
@@ -147,8 +148,15 @@ class Keystore:
                 f"keystore format {self._format} is newer than {KEYSTORE_FORMAT}",
                 hint="install the version of palimpsest that wrote this home, or a newer one",
             )
+        if rows.get("check", _check_of(rows)) != _check_of(rows):
+            # Everything else that is altered fails to sign, to open or to match; a lookup secret
+            # would only forget which commands were done.
+            raise StoreError(
+                "keystore cannot be opened: its lookup secret was altered",
+                hint="restore keys.sqlite from a backup",
+            )
         if self._format < KEYSTORE_FORMAT and upgrade:
-            self._upgrade()
+            self._upgrade(_check_of(rows))
         self.home_id = rows["home_id"].decode()
         self.signing_key = Ed25519PrivateKey.from_private_bytes(rows["signing"])
         self.next_key = (
@@ -168,7 +176,7 @@ class Keystore:
             [(last,)] = self._database.execute("SELECT max(block) FROM event_secrets")
             self._blocks_end = 0 if last is None else int(last) + 1
 
-    def _upgrade(self) -> None:
+    def _upgrade(self, check: bytes) -> None:
         cursor = self._database.cursor()
         cursor.executescript(
             "BEGIN IMMEDIATE;"
@@ -177,6 +185,7 @@ class Keystore:
         cursor.execute(
             "UPDATE secret SET value = ? WHERE name = 'format'", (str(KEYSTORE_FORMAT).encode(),)
         )
+        cursor.execute("INSERT OR REPLACE INTO secret VALUES ('check', ?)", (check,))
         cursor.execute("COMMIT")
         cursor.close()
         self._format = KEYSTORE_FORMAT
@@ -262,8 +271,13 @@ class Keystore:
         row = self._fetch("SELECT value FROM secret WHERE name = 'fingerprint'", ())
         if row is None:
             return None
-        seq, engine, value = row[0].decode().split("|")
-        return Fingerprint(int(seq), engine, value)
+        try:
+            seq, engine, value = row[0].decode().split("|")
+            return Fingerprint(int(seq), engine, value)
+        except ValueError as error:
+            raise StoreError(
+                "the fingerprint in the keystore was altered", hint="restore it from a backup"
+            ) from error
 
     def record_fingerprint(self, found: Fingerprint) -> None:
         """Keep ``found`` instead of what was recorded before.
@@ -403,6 +417,10 @@ class Keystore:
         self._holder_keys.clear()
         self._blocks.clear()
         self._database.close()
+
+
+def _check_of(secrets: Mapping[str, bytes]) -> bytes:
+    return hmac.digest(secrets["lookup"], b"check:" + secrets["home_id"], "sha256")
 
 
 def _execute(cursor: sqlite3.Cursor, sql: str, values: tuple[object, ...]) -> None:

@@ -8,22 +8,25 @@ others, which ask the owner. Both give the same answers (``tests/contracts``).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from governance.batch import EventDraft, new_event_id
 from governance.client import RemoteLog, connected, connected_by_environment
+from governance.cosigned import FOLDER as COSIGNED
 from governance.errors import LedgerError, StoreBusyError, StoreError
 from governance.events import Actor, Event, KeyRotated, Scope, SourceIngested
 from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
 from governance.keystore import Keystore
 from governance.log import SYSTEM, Head, OwnedLog, Receipt
+from governance.logs import Log
 from governance.merkle import leaf_hash
 from governance.ownership import Ownership, owner_of, withdraw
 from governance.ports import Clock
-from governance.projection import Journal, state_of
+from governance.projection import state_of
+from governance.sealing import Opened
 from governance.state import State
 from governance.store import MemoryStore
 from governance.verify import VerificationReport
@@ -39,84 +42,6 @@ class SystemClock:
     def now_us(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1000
-
-
-class Log(Journal, Protocol):
-    """What a ledger stands on."""
-
-    @property
-    def head(self) -> Head:
-        """Version and root now."""
-        ...
-
-    @property
-    def state(self) -> State:
-        """The memory now; never changed, only replaced."""
-        ...
-
-    @property
-    def origin(self) -> str:
-        """The log's name on its checkpoints."""
-        ...
-
-    @property
-    def public_key(self) -> bytes:
-        """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
-        ...
-
-    @property
-    def bounds(self) -> Scope | None:
-        """All that may be read and written through this log; ``None``: everything."""
-        ...
-
-    @property
-    def principal(self) -> Actor | None:
-        """In whose name alone may be written through this log; ``None``: in any."""
-        ...
-
-    def append(self, drafts: Sequence[EventDraft], *, key: str | None = None) -> Receipt:
-        """See :meth:`Ledger.append`."""
-        ...
-
-    def receipt(self, key: str) -> Receipt | None:
-        """See :meth:`Ledger.receipt`."""
-        ...
-
-    def keyed(self, text: str) -> str:
-        """See :meth:`Ledger.keyed`."""
-        ...
-
-    def header(self, seq: int) -> bytes:
-        """Canonical header bytes of one event, checked."""
-        ...
-
-    def tile(self, level: int, index: int) -> bytes:
-        """See :meth:`Ledger.tile`."""
-        ...
-
-    def note(self) -> str:
-        """See :meth:`Ledger.note`."""
-        ...
-
-    def first_note(self, seq: int) -> str:
-        """See :meth:`Ledger.first_note`."""
-        ...
-
-    def verify(self, *, payloads: bool) -> VerificationReport:
-        """See :meth:`Ledger.verify`."""
-        ...
-
-    def rotate_key(self, actor: Actor, reason: str) -> Receipt:
-        """See :meth:`Ledger.rotate_key`."""
-        ...
-
-    def rebuild_projections(self) -> int:
-        """See :meth:`Ledger.rebuild_projections`."""
-        ...
-
-    def close(self) -> None:
-        """Release what it holds; idempotent."""
-        ...
 
 
 class Ledger:
@@ -394,9 +319,45 @@ class Ledger:
         """Numbers of all ``key.rotated`` events."""
         return [event.header.seq for event in self.events(types=[KeyRotated.event_type])]
 
-    def verify(self, *, payloads: bool = True) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints."""
-        return self._log.verify(payloads=payloads)
+    @property
+    def first_key(self) -> bytes:
+        """Raw Ed25519 key (32 bytes) that the log began with; rotations lead on from it."""
+        return self._log.first_key
+
+    def checkpoints(self) -> list[str]:
+        """Every signed checkpoint that is kept, oldest first."""
+        return self._log.signed_notes()
+
+    def cosigned(self) -> list[str]:
+        """Checkpoints that witnesses cosigned, kept beside ours."""
+        if self._home is None:
+            return []
+        folder = self._home / CHECKPOINTS / COSIGNED
+        return [path.read_text("utf-8") for path in sorted(folder.glob("*.note"))]
+
+    def headers(self, stop: int) -> Iterator[bytes]:
+        """Canonical headers of events 1 to ``stop``."""
+        return self._log.headers(1, stop)
+
+    def disclose(self, seq: int) -> Opened | None:
+        """Text and nonce of one payload, for strangers to check; ``None`` once erased.
+
+        Raises:
+            SealError: it was altered.
+            LedgerError: no such event.
+        """
+        return self._log.disclose(seq)
+
+    def verify(
+        self, *, payloads: bool = True, progress: Callable[[int], None] | None = None
+    ) -> VerificationReport:
+        """Check the whole log again, from the bytes, against its signed checkpoints.
+
+        Args:
+            payloads: Also open every payload, and compare the projections with them.
+            progress: Told how many events are checked, now and then.
+        """
+        return self._log.verify(payloads=payloads, progress=progress)
 
     # --- closing -----------------------------------------------------------------------
 
@@ -421,7 +382,9 @@ class Ledger:
 _POLL_S: Final = 0.02
 
 
-def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
+def verify_home(
+    home: Path, *, payloads: bool = True, progress: Callable[[int], None] | None = None
+) -> VerificationReport:
     """Check a home from its bytes, also when it is too damaged to be opened for work.
 
     Raises:
@@ -430,20 +393,20 @@ def verify_home(home: Path, *, payloads: bool = True) -> VerificationReport:
     remote = connected_by_environment(read_only=True)
     if remote is not None:
         with Ledger(remote, home=home) as ledger:
-            return ledger.verify(payloads=payloads)
+            return ledger.verify(payloads=payloads, progress=progress)
     if not (home / DATABASE).is_file():
         raise StoreError(f"no palimpsest home at {home}", hint="--home names it")
     owner = _claim_or_connect(home, shared=True, doing="palimpsest verify", patience_s=PATIENCE_S)
     if isinstance(owner, RemoteLog):
         with Ledger(owner, home=home) as ledger:
-            return ledger.verify(payloads=payloads)
+            return ledger.verify(payloads=payloads, progress=progress)
     try:
         files = open_files(home, read_only=True, frugal=True)
         log = OwnedLog(
             files.store, files.keys, files.checkpoints, clock=SystemClock(), read_only=True
         )
         with Ledger(log, home=home) as ledger:
-            return ledger.verify(payloads=payloads)
+            return ledger.verify(payloads=payloads, progress=progress)
     finally:
         owner.release()
 

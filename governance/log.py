@@ -21,25 +21,25 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from typing import Final
 
-from governance import canonical, notes
+from governance import notes
+from governance.audit import audit
 from governance.batch import Batch, EventDraft, compose, mentions_of
-from governance.checked import HIGHEST, LOWEST, MENTIONING, CheckedLog
+from governance.checked import MENTIONING, CheckedLog
 from governance.checkpoint import CheckpointLog
 from governance.errors import LedgerError, PalimpsestError, StoreError
 from governance.events import PAYLOADS, Actor, KeyRotated, LedgerRecovered, Scope
 from governance.keystore import Fingerprint, Keystore
-from governance.merkle import LogRow, Tree
+from governance.merkle import Tree
 from governance.ports import Clock
 from governance.projection import state_of
 from governance.state import State
 from governance.store import LedgerStore, Mention, joined
-from governance.verify import BLOCK, Rank, VerificationReport, verify_log
+from governance.verify import VerificationReport
 
 SYSTEM: Final = Actor(kind="system", id="palimpsest")
 GROUP_EVENTS: Final = 4_096
@@ -325,8 +325,8 @@ class OwnedLog(CheckedLog):
         elif self._announced(state):
             self._handovers.append(self._signed(tree, state))
 
-    def _notes(self) -> list[str]:
-        """All signed checkpoints; in memory those of key changes, and one made now."""
+    def signed_notes(self) -> list[str]:
+        """All checkpoints that are kept; in memory those of key changes, and one made now."""
         if self.checkpoints is not None:
             return self.checkpoints.notes()
         return [*self._handovers, self.note()]
@@ -346,16 +346,6 @@ class OwnedLog(CheckedLog):
         return Head(tree.size, tree.root().hex())
 
     @property
-    def origin(self) -> str:
-        """The log's name on its checkpoints."""
-        return self.keys.origin
-
-    @property
-    def public_key(self) -> bytes:
-        """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
-        return self.keys.public_key
-
-    @property
     def bounds(self) -> Scope | None:
         """Whoever holds the files may read and write everything."""
         return None
@@ -365,63 +355,15 @@ class OwnedLog(CheckedLog):
         """Whoever holds the files may act as anybody."""
         return None
 
-    def keyed(self, text: str) -> str:
-        """See :meth:`governance.keystore.Keystore.keyed`."""
-        return self.keys.keyed(text)
-
-    def header(self, seq: int) -> bytes:
-        """Canonical header bytes of one event, checked against the signed tree.
-
-        Raises:
-            LedgerError: no such event.
-        """
-        for row in self.rows(seq, seq):
-            return row.header
-        raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")
-
-    def verify(self, *, payloads: bool) -> VerificationReport:
-        """Check the whole log again, from the bytes, against its signed checkpoints.
-
-        With ``payloads``, every payload is opened and the projections are compared with what
-        the payloads say.
-        """
-        named: list[Mention] = []
-
-        def check_payload(row: LogRow, header: dict[str, canonical.JsonValue]) -> None:
-            subject, digest = str(header.get("subject")), str(header.get("payload_commit"))
-            opened = self.open_box(row, subject, digest)
-            if opened is not None and row.type in MENTIONING:
-                event = self.decode(row)
-                named.extend(mentions_of(event.header, event.payload))
-
-        report = verify_log(
-            self.store.blocks(BLOCK, sealed=payloads),
-            signed=self._notes(),
-            public_key=self.keys.first_public_key,
-            origin=self.origin,
-            tiles=self.store.tiles(),
-            check_payload=check_payload if payloads else None,
-            newest_key=self.public_key,
-        )
-        if payloads and self.store.mentions_complete():
-            self._check_mentions(named, report)
-        return report
-
-    def _check_mentions(self, named: list[Mention], report: VerificationReport) -> None:
-        stored = self.store.mentions(LOWEST, HIGHEST, types=MENTIONING)
-        for here, there in zip_longest(named, stored):
-            if here != there:
-                seq = min(one.seq for one in (here, there) if one is not None)
-                report.add(
-                    f"event {seq}: the stored projection does not say what it mentions",
-                    rank=Rank.TILE,
-                    place=seq,
-                )
-                return
+    def verify(
+        self, *, payloads: bool, progress: Callable[[int], None] | None = None
+    ) -> VerificationReport:
+        """See :meth:`governance.ledger.Ledger.verify`."""
+        return audit(self, self.signed_notes(), payloads=payloads, progress=progress)
 
     def first_note(self, seq: int) -> str:
         """See :meth:`governance.ledger.Ledger.first_note`."""
-        for note in self._notes():
+        for note in self.signed_notes():
             if 0 < seq <= notes.parse(note).size:
                 return note
         raise LedgerError(f"event {seq} does not exist", hint=f"the head is {self._tree.size}")

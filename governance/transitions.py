@@ -92,7 +92,13 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
         _check_build(state, payload, scope)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
         _check_adapter(state, payload, scope)
-    elif isinstance(payload, SourceIngested):
+    else:
+        _check_other(state, payload, actor, scope)
+
+
+def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
+    """What is about neither an entry nor an adapter."""
+    if isinstance(payload, SourceIngested):
         _check_source(state, payload)
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope)
@@ -110,7 +116,14 @@ def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
         )
     if isinstance(payload, PrincipalRegistered):
         parse_principal(payload.principal)
-    elif isinstance(payload, TokenIssued):
+    elif isinstance(payload, TokenIssued | TokenRevoked):
+        _check_token(state, payload)
+    elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
+        raise LedgerError("another key signs now than the one to be replaced")
+
+
+def _check_token(state: State, payload: TokenIssued | TokenRevoked) -> None:
+    if isinstance(payload, TokenIssued):
         if payload.principal not in state.principals:
             raise LedgerError(
                 f"{payload.principal} is not registered",
@@ -120,14 +133,12 @@ def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
             raise LedgerError(f"token {payload.token_id} was issued already")
         if _HEX_DIGEST.fullmatch(payload.digest) is None:
             raise LedgerError(f"token {payload.token_id}: its digest is no SHA-256")
-    elif isinstance(payload, TokenRevoked):
+    else:
         token = state.tokens.get(payload.token_id)
         if token is None:
             raise LedgerError(f"token {payload.token_id} was never issued")
         if token.revoked:
             raise LedgerError(f"token {payload.token_id} is revoked already")
-    elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
-        raise LedgerError("another key signs now than the one to be replaced")
 
 
 def _check_source(state: State, payload: SourceIngested) -> None:

@@ -289,6 +289,27 @@ class AboutAnswer(Message):
     roles: list[str]
 
 
+class RangeBody(Message):
+    """``POST /v1/headers``: canonical headers ``start`` to ``stop``, one a line."""
+
+    start: int
+    stop: int
+
+
+class NotesAnswer(Message):
+    """``GET /v1/checkpoints``: the key the log began with (hex), and every signed note."""
+
+    first_key: str
+    notes: list[str]
+
+
+class DisclosureAnswer(Message):
+    """``GET /v1/disclosures/SEQ``: nonce (hex) and canonical payload, null once erased."""
+
+    nonce: str
+    payload: str | None
+
+
 class ErrorAnswer(Message):
     """Every refusal: the class of ``governance.errors``, what failed, what to do next."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,14 +16,19 @@ from governance.commands.options import (
     ScopeOption,
     open_ledger,
     print_json,
+    progress,
 )
 from governance.errors import LedgerError, VerificationError
 
 if TYPE_CHECKING:
     from governance.commands.comparison import EntryComparison
     from governance.ledger import Event, Ledger
+    from governance.verify import VerificationReport
 
 app = typer.Typer()
+
+PROGRESS_EVERY_S: Final = 2.0
+"""Short checks say nothing until they are done."""
 
 EntryArgument = Annotated[str, typer.Argument(help="Entry id, or a unique beginning of it.")]
 
@@ -138,33 +144,65 @@ def diff(
 
 
 @app.command()
-def verify(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def verify(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    payloads: Annotated[
+        bool,
+        typer.Option("--payloads/--no-payloads", help="Open every payload, or check all but that."),
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
     """Check the whole log from its bytes against its signed checkpoints.
 
-    Exit code 3 when anything was changed, removed, inserted, reordered or cut off.
+    Exit code 3 when anything was changed, removed, inserted, reordered or cut off; the first
+    bad event is named. docs/verification.md lists the steps.
     """
     from governance.ledger import verify_home  # noqa: PLC0415
 
-    report = verify_home(home)
+    report = verify_home(home, payloads=payloads, progress=_Progress().tell)
     if as_json:
         print_json({
             "ok": report.ok, "events": report.events, "checkpoints": report.checkpoints,
-            "payloads": report.payloads, "erased": report.erased, "root": report.root,
-            "problems": list(report.problems),
+            "payloads": report.payloads if payloads else None,
+            "erased": report.erased if payloads else None,
+            "unsigned": report.unsigned, "root": report.root, "first_bad": report.first_bad,
+            "problems": list(report.problems), "notices": list(report.notices),
         })  # fmt: skip
         if not report.ok:
             raise typer.Exit(VerificationError.exit_code)
         return
+    _print_verification(report, home, payloads=payloads)
+
+
+class _Progress:
+    """Says on standard error how far a long check has come."""
+
+    def __init__(self) -> None:
+        self._told_s = time.monotonic()
+
+    def tell(self, events: int) -> None:
+        if time.monotonic() - self._told_s >= PROGRESS_EVERY_S:
+            self._told_s = time.monotonic()
+            progress(f"{events} events checked")
+
+
+def _print_verification(report: VerificationReport, home: Path, *, payloads: bool) -> None:
     from governance.textforms import visible  # noqa: PLC0415
 
+    for notice in report.notices:
+        typer.echo(f"notice: {visible(notice)}")
     if report.ok:
+        opened = f"{report.payloads} payloads opened, {report.erased} erased"
         typer.echo(
             f"verified: {report.events} events under {report.checkpoints} signed checkpoints, "
-            f"{report.payloads} payloads opened, {report.erased} erased\nroot {report.root}"
+            f"{opened if payloads else 'no payload opened'}\nroot {report.root}"
         )
         return
     for problem in report.problems:
         typer.echo(visible(problem))
+    if report.first_bad is not None:
+        typer.echo(f"first bad event: {report.first_bad}")
     raise VerificationError(
         f"the record of {home} does not prove what it claims: {len(report.problems)} problem(s)",
         hint="keep the files as they are, and restore a backup beside them",

@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 
 from governance import wire
 from governance.access import Principal
-from governance.errors import LedgerError
+from governance.errors import LedgerError, NotAuthorisedError
 from governance.scoped import ScopedLog
 from governance.service.desk import Desk
 from governance.service.gate import APPEND, parsed, send_error
@@ -29,6 +29,7 @@ BINARY: Final = "application/octet-stream"
 JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 TEXT: Final = "text/plain; charset=utf-8"
+PAGE_HEADERS: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,35 @@ def _note(asked: Asked) -> Response:
     return Response(asked.desk.log.note(), media_type=TEXT)
 
 
+def _notes(asked: Asked) -> wire.Message:
+    log = asked.desk.log
+    return wire.NotesAnswer(first_key=log.first_key.hex(), notes=log.signed_notes())
+
+
+def _headers(asked: Asked) -> Response:
+    """All of them or none: a log with gaps proves nothing."""
+    if not asked.principal.owner:
+        raise NotAuthorisedError(
+            f"{asked.principal.actor} may not read all headers", hint="ask for one by its number"
+        )
+    body = parsed(wire.RangeBody, asked.body)
+    stop = min(body.stop, body.start + PAGE_HEADERS - 1)
+    lines = b"".join(header + b"\n" for header in asked.desk.log.headers(body.start, stop))
+    more = stop < min(body.stop, asked.desk.log.head.seq)
+    return Response(
+        lines, media_type=LINES, headers={wire.NEXT_HEADER: str(stop + 1)} if more else None
+    )
+
+
+def _disclosure(asked: Asked) -> wire.Message:
+    seq = asked.parts["seq"]
+    asked.view.header(seq)  # refuses what this principal may not know of
+    opened = asked.desk.log.disclose(seq)
+    if opened is None:
+        return wire.DisclosureAnswer(nonce="", payload=None)
+    return wire.DisclosureAnswer(nonce=opened.nonce.hex(), payload=opened.payload.decode())
+
+
 def _first_note(asked: Asked) -> Response:
     return Response(asked.desk.log.first_note(asked.parts["seq"]), media_type=TEXT)
 
@@ -172,6 +202,12 @@ ROUTES: Final = (
     Endpoint("GET", "/v1/checkpoint", "The newest signed checkpoint.", _note),
     Endpoint("GET", "/v1/checkpoint/{seq}", "The first checkpoint that covers an event.",
              _first_note),
+    Endpoint("GET", "/v1/checkpoints", "Every signed checkpoint that is kept, and the first key.",
+             _notes, gives=wire.NotesAnswer),
+    Endpoint("POST", "/v1/headers", "A page of canonical headers; palimpsest-next says where the "
+             "next one starts.", _headers, takes=wire.RangeBody, gives=LINES),
+    Endpoint("GET", "/v1/disclosures/{seq}", "Text and nonce of one payload.", _disclosure,
+             gives=wire.DisclosureAnswer),
     Endpoint("POST", "/v1/proposals", "Propose an entry; it is verified and decided on here.",
              _propose, takes=wire.ProposalBody, gives=wire.ProposalAnswer),
     Endpoint("POST", "/v1/verify", "Check the whole log again.", _verify, takes=wire.VerifyBody,

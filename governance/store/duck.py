@@ -6,7 +6,6 @@ DuckDB 2.0 is required: the secondary indexes of 1.5 can silently lose rows afte
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,26 +15,18 @@ from typing import Any, Final
 
 import duckdb
 
-from governance.errors import SchemaVersionError, StoreBusyError, StoreError
+from governance.errors import SchemaVersionError, StoreError
 from governance.merkle import TILE_WIDTH, LogRow, RowBlock, Tile, Tree, tile_root
 from governance.store import migration
 from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastSteps, Mention
 from governance.store.commands import CommandIndex
+from governance.store.engine import connect, first_line
 
 _PAGE: Final = 5_000
 _FETCH: Final = 1_000
 """Rows found by other columns than their number are fetched in such portions."""
 _LOWEST: Final = -(2**63) + 1
 _HIGHEST: Final = 2**63 - 1
-CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
-    # Merging the write-ahead log stalls appends, replaying it after a crash costs about
-    # 0.15 s a MiB. The daemon merges when it is idle, so normal work never gets here.
-    "checkpoint_threshold": "16MiB",
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
-_FRUGAL: Final = "64MiB"
 _COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
 """In the order of :class:`LogRow`."""
 
@@ -87,7 +78,7 @@ class DuckStore:
         self._reviving = threading.Lock()
         self._private = threading.Lock()
         """Held while the writer's own connection is used to read."""
-        self._connection = _connect(self._path, read_only=read_only, frugal=frugal)
+        self._connection = connect(self._path, read_only=read_only, frugal=frugal)
         try:
             if create:
                 self._create()
@@ -98,7 +89,7 @@ class DuckStore:
             self.abandon()
             what = "cannot be made" if create else "is not a ledger"
             raise StoreError(
-                f"{path.name} {what}: {_first_line(error)}",
+                f"{path.name} {what}: {first_line(error)}",
                 hint="check free space and permissions of the home"
                 if create
                 else "`palimpsest verify` says more; restore the home from a backup",
@@ -137,7 +128,7 @@ class DuckStore:
             return
         self._connection.close()
         migration.rewrite_format_1(self._path)
-        self._connection = _connect(self._path, read_only=False)
+        self._connection = connect(self._path, read_only=False)
         self._format = self._check_format()
 
     # --- writing -----------------------------------------------------------------------
@@ -165,7 +156,7 @@ class DuckStore:
         except duckdb.Error as error:
             self._roll_back()
             raise StoreError(
-                f"the ledger file refused the append: {_first_line(error)}",
+                f"the ledger file refused the append: {first_line(error)}",
                 hint="nothing was acknowledged; check free space and permissions, then try again",
             ) from error
         finally:
@@ -197,7 +188,7 @@ class DuckStore:
                 self._appenders.clear()
                 with suppress(duckdb.Error):
                     self._connection.close()
-                self._connection = _connect(self._path, read_only=self._read_only)
+                self._connection = connect(self._path, read_only=self._read_only)
                 self._commands = CommandIndex(self._query)
                 self._broken = False
 
@@ -345,7 +336,7 @@ class DuckStore:
         except duckdb.Error as error:
             self._roll_back()
             raise StoreError(
-                f"the projection could not be written: {_first_line(error)}",
+                f"the projection could not be written: {first_line(error)}",
                 hint="check free space and permissions of the home, then try again",
             ) from error
 
@@ -423,7 +414,7 @@ class DuckStore:
         except duckdb.Error as error:
             self._broken = self._broken or isinstance(error, duckdb.FatalException)
             raise StoreError(
-                f"the ledger file cannot be read: {_first_line(error)}",
+                f"the ledger file cannot be read: {first_line(error)}",
                 hint="`palimpsest verify` says more; restore the home from a backup",
             ) from error
 
@@ -450,21 +441,6 @@ class DuckStore:
         self.close()
 
 
-def _connect(path: Path, *, read_only: bool, frugal: bool = False) -> duckdb.DuckDBPyConnection:
-    config = {**CONFIG, "memory_limit": _FRUGAL} if frugal else CONFIG
-    try:  # DuckDB ends the whole process when not even one file can be opened any more
-        os.close(os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        raise StoreError(
-            f"{path.name} cannot be opened: {error.strerror}",
-            hint="check the permissions of the home, and how many files may be open (ulimit -n)",
-        ) from error
-    try:
-        return duckdb.connect(str(path), read_only=read_only, config=config)
-    except duckdb.Error as error:
-        raise _opening_failed(path, error) from error
-
-
 def _narrowed(
     where: str, values: list[Any], column: str, wanted: Collection[str] | None
 ) -> tuple[str, list[Any]]:
@@ -484,25 +460,3 @@ def _values(row: LogRow) -> tuple[object, ...]:
         row.seq, row.event_id, row.type, row.recorded_at_us, row.subject, row.header, row.leaf,
         row.sealed, row.command,
     )  # fmt: skip
-
-
-def _opening_failed(path: Path, error: duckdb.Error) -> StoreError:
-    text = str(error)
-    if "Could not set lock" in text:
-        return StoreBusyError(
-            f"another process has {path.name} open",
-            hint="close the other palimpsest command on this home, then retry",
-        )
-    if "ermission" in text or "Read-only" in text:
-        return StoreError(
-            f"{path} cannot be opened for writing",
-            hint="check the permissions of the home, or choose another with --home",
-        )
-    return StoreError(
-        f"{path.name} cannot be opened: {_first_line(error)}",
-        hint="`palimpsest verify` says more; restore the home from a backup if it is damaged",
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

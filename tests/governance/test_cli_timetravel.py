@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ RUNNER = CliRunner()
 
 
 @pytest.fixture
-def filled(home: Path) -> Iterator[Path]:
+def filled(home: Path) -> Path:
     """Version 12: a fact and a card act. Later the fact is revoked and another proposed."""
     with Ledger.open(home, create=True, clock=StepClock()) as ledger:
         append(ledger, source())
@@ -56,7 +55,7 @@ def filled(home: Path) -> Iterator[Path]:
         )
         used = MemoryRecalled(recall_id="r", purpose="answer", query="?", entries=["fact-1"])
         append(ledger, used)
-    yield home
+    return home
 
 
 def run(home: Path, *arguments: str, code: int = 0) -> str:

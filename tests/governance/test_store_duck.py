@@ -10,7 +10,7 @@ import pytest
 from governance.errors import SchemaVersionError, StoreBusyError, StoreError
 from governance.merkle import LogRow, Tree, leaf_hash
 from governance.store import DuckStore
-from governance.store.duck import _opening_failed
+from governance.store.engine import _opening_failed
 
 
 def row(seq: int) -> LogRow:
