@@ -411,6 +411,15 @@ def verify_home(
         owner.release()
 
 
+def _withdraw_stale(home: Path, ownership: Ownership) -> None:
+    """Remove what an owner that was killed left behind."""
+    try:
+        withdraw(home)
+    except StoreError:
+        ownership.release()
+        raise
+
+
 def _claim_or_connect(
     home: Path, *, shared: bool, doing: str, patience_s: float
 ) -> Ownership | RemoteLog:
@@ -427,7 +436,7 @@ def _claim_or_connect(
         ownership = Ownership.claim(home, shared=shared, doing=doing)
         if ownership is not None:
             if not shared:
-                withdraw(home)  # left behind by an owner that was killed
+                _withdraw_stale(home, ownership)
             return ownership
         remote = connected(home, read_only=shared)
         if remote is not None:

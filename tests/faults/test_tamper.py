@@ -114,8 +114,8 @@ EDITS: dict[str, tuple[list[str], str]] = {
         "event 1 is missing or out of order: found event -9000000000",
     ),
     "a row far beyond": (
-        [("INSERT INTO event SELECT 9000000000000, 'x', type, recorded_at_us, subject, header, leaf,"
-         " sealed, command FROM event WHERE seq = 7")],
+        [("INSERT INTO event SELECT 9000000000000, 'x', type, recorded_at_us, subject, header,"
+         " leaf, sealed, command FROM event WHERE seq = 7")],
         f"event {EVENTS + 1} is missing or out of order: found event 9000000000000",
     ),
     "the last row moved beyond": (
