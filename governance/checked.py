@@ -60,14 +60,19 @@ class CheckedLog:
         """It was found by looking at every event: worth keeping, even if nothing follows."""
         self.unknown_types: frozenset[str] = frozenset()
         """Types of events that only a newer version understands: reading is safe, no more."""
+        self.replaced: list[Mention] = []
+        """Projections found when they were made again on opening."""
         self._tiles = SignedTiles(store.tile)
         self._tree = Tree()
         self._state = State()
 
     # --- opening -----------------------------------------------------------------------
 
-    def load(self) -> Batch | None:
+    def load(self, *, distrust: bool = False) -> Batch | None:
         """Check what the store holds against what was signed, and take it up.
+
+        Args:
+            distrust: Look at every event, and make the projections again whatever they say.
 
         Returns:
             Events that were committed and not acknowledged, checked and not taken up.
@@ -96,7 +101,10 @@ class CheckedLog:
                 hint="`palimpsest verify` names the first bad event",
             )
         self.unknown_types = self.store.types() - PAYLOADS.keys()
-        self.recorded = self._check_columns(signed.size)
+        if distrust:
+            self.replaced = self.store.mentions(LOWEST, HIGHEST, types=PAYLOADS)
+        complete = self.store.mentions_complete() and not distrust
+        self.recorded = self._check_columns(signed.size, complete=complete)
         self._state = state_of(self, signed.size)
         tail = self._tail(signed.size, size)
         self._check_signing_key(tail.state if tail else self._state)
@@ -113,14 +121,14 @@ class CheckedLog:
                 hint="the keystore is older than the log: put the newest keys.sqlite back",
             )
 
-    def _check_columns(self, size: int) -> Fingerprint:
+    def _check_columns(self, size: int, *, complete: bool) -> Fingerprint:
         """Make sure that what is read without its header is what the headers say.
 
         What was recorded outside the database is compared as a whole, the rest one by one.
+        Projections that are not ``complete`` are made again.
         """
         secret, engine = self.keys.fingerprint_secret(), self.store.engine
         known = self.keys.fingerprint()
-        complete = self.store.mentions_complete()
         start, value = 0, "0"
         if complete and known is not None and known.engine == engine and known.seq <= size:
             start, value = known.seq, self.store.fingerprint(secret, LOWEST, known.seq)
@@ -130,13 +138,14 @@ class CheckedLog:
                     hint="`palimpsest verify` names the first bad event",
                 )
         first = start + 1 if start else LOWEST
-        found = []
-        for expected, row in enumerate(
-            self._tiles.checked(self._tree, self.store.read(first, size)), start=start + 1
-        ):
-            if row.seq != expected:
-                raise ChainError(f"event {expected} is missing", hint=_VERIFY)
+        found, last = [], start
+        for row in self._tiles.checked(self._tree, self.store.read(first, size)):
+            if row.seq != last + 1:
+                raise _missing(last + 1)
             found += self._mentions_of_row(row)
+            last = row.seq
+        if last != size:
+            raise _missing(last + 1)
         if not complete:
             self.store.replace_mentions([*found, *self._mentions_to_come(size)])
         elif found != self.store.mentions(first, size, types=PAYLOADS):
@@ -397,6 +406,10 @@ def _refuse_newer_format(row: LogRow) -> None:
             f"event {row.seq} has format {found}; this version reads up to {FORMAT}",
             hint="install the version of palimpsest that wrote it, or a newer one",
         )
+
+
+def _missing(seq: int) -> ChainError:
+    return ChainError(f"event {seq} is missing or out of order", hint=_VERIFY)
 
 
 def _projection_differs() -> ChainError:

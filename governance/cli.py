@@ -24,6 +24,7 @@ from governance.commands import (
     reviewing,
     serving,
     setup,
+    timetravel,
 )
 from governance.errors import PalimpsestError
 from governance.textforms import visible
@@ -115,7 +116,8 @@ def _debugging() -> bool:
 
 
 for _part in (
-    setup, inspection, evidence, reviewing, reversal, policies, proving, serving, identity,
+    setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
+    identity,
 ):  # fmt: skip
     _merge(_part.app)
 

@@ -67,6 +67,7 @@ class Ledger:
         clock: Clock | None = None,
         doing: str = "a palimpsest command",
         patience_s: float = PATIENCE_S,
+        distrust: bool = False,
     ) -> Ledger:
         """Open the ledger of ``home``, or become a client of the service that owns it.
 
@@ -80,6 +81,8 @@ class Ledger:
             clock: Where event times come from, in the owning process.
             doing: What for; told to whoever finds the home taken.
             patience_s: How long to wait, in seconds, for a home that is taken.
+            distrust: Look at every event, and make the projections again whatever they say;
+                the owner of a home that is served does so by :meth:`rebuild_projections`.
 
         Raises:
             StoreError: no home there, not ours, half a home, or not writable.
@@ -99,11 +102,17 @@ class Ledger:
         owner = _claim_or_connect(home, shared=read_only, doing=doing, patience_s=patience_s)
         if isinstance(owner, RemoteLog):
             return cls(owner, home=home)
-        return cls._own(home, owner, read_only=read_only, clock=clock)
+        return cls._own(home, owner, read_only=read_only, clock=clock, distrust=distrust)
 
     @classmethod
     def _own(
-        cls, home: Path, ownership: Ownership, *, read_only: bool, clock: Clock | None
+        cls,
+        home: Path,
+        ownership: Ownership,
+        *,
+        read_only: bool,
+        clock: Clock | None,
+        distrust: bool,
     ) -> Ledger:
         log: OwnedLog | None = None
         try:
@@ -112,7 +121,7 @@ class Ledger:
                 files.store, files.keys, files.checkpoints,
                 clock=clock or SystemClock(), read_only=read_only,
             )  # fmt: skip
-            log.open()
+            log.open(distrust=distrust)
         except BaseException:
             if log is not None:
                 log.abandon()
@@ -402,6 +411,15 @@ def verify_home(
         owner.release()
 
 
+def _withdraw_stale(home: Path, ownership: Ownership) -> None:
+    """Remove what an owner that was killed left behind."""
+    try:
+        withdraw(home)
+    except StoreError:
+        ownership.release()
+        raise
+
+
 def _claim_or_connect(
     home: Path, *, shared: bool, doing: str, patience_s: float
 ) -> Ownership | RemoteLog:
@@ -418,7 +436,7 @@ def _claim_or_connect(
         ownership = Ownership.claim(home, shared=shared, doing=doing)
         if ownership is not None:
             if not shared:
-                withdraw(home)  # left behind by an owner that was killed
+                _withdraw_stale(home, ownership)
             return ownership
         remote = connected(home, read_only=shared)
         if remote is not None:

@@ -118,8 +118,11 @@ class OwnedLog(CheckedLog):
         self._doubtful: Batch | None = None
         self._closed = False
 
-    def open(self) -> None:
+    def open(self, *, distrust: bool = False) -> None:
         """Check what is there (:meth:`load`) and be ready to append.
+
+        Args:
+            distrust: See :meth:`load`.
 
         Raises:
             CheckpointError, ChainError: see :meth:`load`.
@@ -127,7 +130,7 @@ class OwnedLog(CheckedLog):
         Side effects: after a crash, signs the checked tail and appends
         ``ledger.recovered``.
         """
-        tail = self.load()
+        tail = self.load(distrust=distrust)
         if self._read_only or self.unknown_types:
             self._read_only = True
             if tail is not None:

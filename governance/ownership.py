@@ -120,5 +120,15 @@ def publish(home: Path, endpoint: Endpoint) -> None:
 
 
 def withdraw(home: Path) -> None:
-    """Remove ``service.json``; idempotent."""
-    (home / SERVICE).unlink(missing_ok=True)
+    """Remove ``service.json``; idempotent.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    try:
+        (home / SERVICE).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{home / SERVICE} cannot be removed: {error.strerror}",
+            hint="check permissions of the home; it names a service that runs no more",
+        ) from error

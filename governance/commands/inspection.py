@@ -13,6 +13,7 @@ from governance.commands.options import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
+    ScopeOption,
     open_ledger,
     print_json,
     progress,
@@ -87,9 +88,12 @@ def show(
 
 @app.command()
 def diff(
-    first: Annotated[str, typer.Argument(help="Entry id; with --adapter: the earlier one.")],
+    first: Annotated[
+        str, typer.Argument(help="Entry id; with --adapter or --versions: the earlier one.")
+    ],
     second: Annotated[
-        str | None, typer.Argument(help="With --adapter: the later one.", show_default=False)
+        str | None,
+        typer.Argument(help="With --adapter or --versions: the later one.", show_default=False),
     ] = None,
     *,
     home: HomeOption = DEFAULT_HOME,
@@ -99,6 +103,11 @@ def diff(
             "--adapter", help="Compare two adapters, each by digest, SHARD:VERSION or version."
         ),
     ] = False,
+    versions: Annotated[
+        bool,
+        typer.Option("--versions", help="Compare two versions of the whole memory, by number."),
+    ] = False,
+    scope: ScopeOption = None,
     against: Annotated[
         str,
         typer.Option(
@@ -109,12 +118,18 @@ def diff(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Word diff of an entry, or what two adapters hold, weigh and answer differently."""
-    if adapter != (second is not None):
+    """Word diff of an entry, or what differs between two adapters or two versions."""
+    if (adapter or versions) != (second is not None) or (adapter and versions):
         raise LedgerError(
-            "diff takes one ENTRY, or --adapter and two adapters",
-            hint="palimpsest diff ENTRY; palimpsest diff --adapter V1 V2",
+            "diff takes one ENTRY, or --adapter or --versions and two of them",
+            hint="palimpsest diff ENTRY; palimpsest diff --adapter V1 V2; "
+            "palimpsest diff --versions 10 20",
         )
+    if second is not None and versions:
+        from governance.commands.timetravel import diff_versions  # noqa: PLC0415
+
+        diff_versions(home, first, second, scope, as_json=as_json)
+        return
     if second is not None:
         _diff_adapters(home, first, second, as_json=as_json)
         return

@@ -49,7 +49,7 @@ RULES: dict[str, tuple[str, ...]] = {
             "test_an_attacker_who_recomputes_leaf_and_tree_without_the_key_is_caught"
         ),
         "tests/faults/test_tamper.py::test_a_forged_tail_is_not_signed_on_the_next_open",
-        "tests/faults/test_tamper.py::test_an_old_database_put_back_is_behind",
+        "tests/faults/test_tamper_files.py::test_an_old_database_put_back_is_behind",
         "tests/faults/test_truncation.py::test_a_cut_write_ahead_log_is_refused_as_behind",
         "tests/faults/test_crash.py::test_fifty_kills_lose_nothing",
         "tests/governance/test_cli.py::test_verify_names_tampering_with_exit_code_3",

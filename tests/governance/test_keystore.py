@@ -300,7 +300,7 @@ def test_what_is_no_keystore_is_refused_in_one_line(fast_path: Path, path: Path)
     cut = fast_path / "cut.sqlite"
     for kept in (-1, -4_096):
         cut.write_bytes(path.read_bytes()[:kept])
-        with pytest.raises(StoreError, match="cut short|malformed"):
+        with pytest.raises(StoreError, match=r"cut short|malformed"):
             Keystore(cut)
     for change, error in (
         ("UPDATE secret SET value = X'33' WHERE name = 'format'", SchemaVersionError),

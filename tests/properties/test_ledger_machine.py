@@ -60,6 +60,7 @@ from tests.governance.drafts import (
     source,
     verified,
 )
+from tests.properties.folding import assert_folds
 
 MOVES: dict[str, tuple[set[str], str | None]] = {
     "verify": ({"proposed", "verified"}, "verified"),
@@ -244,6 +245,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def look_back(self, data: st.DataObject) -> None:
         seq = data.draw(st.integers(0, len(self.past) - 1))
         assert view(self.ledger.state_at(seq)) == self.past[seq]
+        assert_folds(self.ledger, seq, scopes=(HERE,))
 
     @invariant()
     def live_state_is_the_model(self) -> None:

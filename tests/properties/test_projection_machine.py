@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -130,7 +131,11 @@ class ProjectionMachine(RuleBasedStateMachine):
         else:
             self.home = Path(tempfile.mkdtemp(dir=self.root)) / "home"
             self.ledger = Ledger.open(self.home, create=True, clock=StepClock())
-        self.ledger.append([draft(source())])
+        grants = [
+            RoleGranted(principal="human:ann", role="admin"),
+            RoleGranted(principal="human:bob", role="reviewer"),
+        ]
+        self.ledger.append([draft(source()), *map(draft, grants)])
 
     def attempt(self, *payloads: Payload, actor: Actor = SYSTEM, scope: Scope = HERE) -> None:
         """What does not apply is refused, and changes nothing."""
@@ -319,7 +324,7 @@ class MemoryMachine(ProjectionMachine):
 
 def test_projections_in_memory_equal_the_fold() -> None:
     run_state_machine_as_test(
-        MemoryMachine, settings=settings(max_examples=20, stateful_step_count=25)
+        MemoryMachine, settings=settings(max_examples=50, stateful_step_count=30)
     )
 
 
@@ -327,4 +332,14 @@ def test_projections_in_a_home_equal_the_fold(fast_root: Path) -> None:
     ProjectionMachine.root = fast_root
     run_state_machine_as_test(
         ProjectionMachine, settings=settings(max_examples=4, stateful_step_count=20)
+    )
+
+
+@pytest.mark.long
+def test_many_projections_equal_the_fold(fast_root: Path) -> None:
+    ProjectionMachine.root = fast_root
+    long = settings(max_examples=300, stateful_step_count=50, derandomize=False)
+    run_state_machine_as_test(MemoryMachine, settings=long)
+    run_state_machine_as_test(
+        ProjectionMachine, settings=settings(long, max_examples=30, stateful_step_count=40)
     )

@@ -13,6 +13,7 @@ from governance.rollback import plan_rollback, rollback
 from tests.governance.desk import QUOTES, Desk
 from tests.governance.drafts import ANN
 from tests.governance.test_rollback import standing
+from tests.properties.folding import assert_folds
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["fact", "card", "approve", "reject", "revoke", "build", "back"]),
@@ -73,4 +74,5 @@ def test_any_version_can_be_stood_on_and_left_again(
     assert standing(ledger.state) == standing(ledger.state_at(to_seq))
     rollback(ledger, plan_rollback(ledger, head), actor=ANN, reason_code="drill")
     assert standing(ledger.state) == before
+    assert_folds(ledger, 0, to_seq, head, ledger.head.seq, scopes=(desk.scope,))
     assert ledger.verify().ok
