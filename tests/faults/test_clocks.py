@@ -48,7 +48,9 @@ def test_order_is_by_number_not_by_time(home: Path, name: str, *, reopened: bool
     with Ledger.open(home) as ledger:
         events = list(ledger.events())
         assert [event.header.seq for event in events] == list(range(1, len(events) + 1))
-        payloads = [one.payload for command in range(len(times)) for one in clients.drafts_of(command)]
+        payloads = [
+            one.payload for command in range(len(times)) for one in clients.drafts_of(command)
+        ]
         assert [event.payload for event in events] == payloads
         # What the clock said is what stands there: it is evidence, and nothing is smoothed.
         said = [time for time in times for _ in range(clients.PER_COMMAND)]

@@ -22,7 +22,16 @@ from governance.ledger import Ledger, verify_home
 from tests.faults import clients
 from tests.governance.desk import Desk
 from tests.governance.drafts import (
-    ANN, BOT, append, decided, draft, fact_body, life, proposed, source, verified,
+    ANN,
+    BOT,
+    append,
+    decided,
+    draft,
+    fact_body,
+    life,
+    proposed,
+    source,
+    verified,
 )  # fmt: skip
 
 NOTES = Path("checkpoints") / "checkpoints.log"
@@ -87,13 +96,13 @@ REPLAYS = {
         FREED, "INSERT INTO free SELECT * REPLACE (8 AS seq) FROM event WHERE seq = 4", *PUT,
     ),
     "an event again, under another id": (
-        "INSERT INTO event SELECT * REPLACE (8 AS seq, 'f' || event_id[2:] AS event_id)"
-        " FROM event WHERE seq = 4",
+        """INSERT INTO event SELECT * REPLACE (8 AS seq, 'f' || event_id[2:] AS event_id)
+        FROM event WHERE seq = 4""",
     ),
     "an approval instead of what another entry got": (
         FREED,
-        "UPDATE free SET header = o.header, leaf = o.leaf, sealed = o.sealed, type = o.type"
-        " FROM event o WHERE free.seq = 7 AND o.seq = 4",
+        """UPDATE free SET header = o.header, leaf = o.leaf, sealed = o.sealed, type = o.type
+        FROM event o WHERE free.seq = 7 AND o.seq = 4""",
         *PUT,
     ),
     "the payload of an approval in another event": (
