@@ -47,7 +47,7 @@ def test_a_medium_that_may_not_be_written(faulty: Faulty, error: int) -> None:
     assert len(refused.refused) == 1
     assert refused.refused[0].startswith("open: StoreError: ")
     assert os.strerror(error) in refused.refused[0]
-    assert set(call.split()[0] for call in refused.calls) <= {"open", "open64"}
+    assert {call.split()[0] for call in refused.calls} <= {"open", "open64"}
 
     readable = faulty.meet("read", mode=Mode.STICKY, error=error, kinds=int(CHANGES))
     assert readable.refused == []
