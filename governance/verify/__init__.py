@@ -18,7 +18,7 @@ without trusting the code that wrote it. Steps, numbered as in the code:
 The stand-alone verifier of evidence bundles follows the same numbers.
 """
 
-from governance.verify.blocks import BLOCK, RowBlock, blocks
+from governance.verify.columns import BLOCK, RowBlock, blocks
 from governance.verify.log import verify_log
 from governance.verify.report import MAX_PROBLEMS, VerificationReport
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from governance import canonical, notes
 from governance.errors import CheckpointError, PalimpsestError
 from governance.merkle import EMPTY_ROOT, TILE_WIDTH, LogRow, Tile
-from governance.verify.blocks import (
+from governance.verify.columns import (
     HASH_BYTES,
     Checked,
     RowBlock,

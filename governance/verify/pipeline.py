@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final
 
-from governance.verify.blocks import (
+from governance.verify.columns import (
     BLOCK,
     Checked,
     Packed,

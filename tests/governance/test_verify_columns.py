@@ -16,7 +16,7 @@ from governance.errors import PalimpsestError
 from governance.events import FORMAT, Actor, Header, Scope
 from governance.merkle import TILE_WIDTH, LogRow, Tree, leaf_hash
 from governance.verify import BLOCK, RowBlock, blocks
-from governance.verify.blocks import (
+from governance.verify.columns import (
     Checked,
     check_block,
     check_packed,
