@@ -17,7 +17,7 @@ from governance.batch import EventDraft, new_event_id
 from governance.client import RemoteLog, connected, connected_by_environment
 from governance.cosigned import FOLDER as COSIGNED
 from governance.errors import LedgerError, StoreBusyError, StoreError
-from governance.events import Actor, Event, KeyRotated, Scope, SourceIngested
+from governance.events import Actor, Event, KeyRotated, PolicyActivated, Scope, SourceIngested
 from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
 from governance.keystore import Keystore
 from governance.log import SYSTEM, Head, OwnedLog, Receipt
@@ -314,6 +314,10 @@ class Ledger:
             LedgerError: no such event.
         """
         return self._log.first_note(seq)
+
+    def policies(self) -> Sequence[int]:
+        """Numbers of all ``policy.activated`` events."""
+        return [event.header.seq for event in self.events(types=[PolicyActivated.event_type])]
 
     def rotations(self) -> Sequence[int]:
         """Numbers of all ``key.rotated`` events."""

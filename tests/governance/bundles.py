@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from governance.disclosure import Disclosure
-
 from governance import canonical, notes, standalone
 from governance.errors import PalimpsestError, SealError
 from governance.evidence import write_bundle
 from governance.merkle import LogRow, leaf_hash, root_hash
-from governance.sealing import commit
+from governance.sealing import Opened, commit
 from governance.verify import VerificationReport, verify_log
 from tests.governance.verify_logs import ORIGIN, event, key, public, rotation, row_of, signed_at
 
@@ -33,7 +31,7 @@ class Source:
 
     logged: list[tuple[str, bytes]]
     signed: list[str]
-    opened: dict[int, Disclosure | None] = field(default_factory=dict)
+    opened: dict[int, Opened | None] = field(default_factory=dict)
     witnessed: list[str] = field(default_factory=list)
     origin: str = ORIGIN
     first_key: bytes = public(1)
@@ -44,17 +42,20 @@ class Source:
     def cosigned(self) -> Sequence[str]:
         return self.witnessed
 
-    def headers(self, stop: int) -> Iterator[tuple[str, bytes]]:
-        return iter(self.logged[:stop])
+    def headers(self, stop: int) -> Iterator[bytes]:
+        return iter([header for _, header in self.logged[:stop]])
 
-    def disclose(self, seq: int) -> Disclosure | None:
+    def policies(self) -> Sequence[int]:
+        return [seq for seq, (kind, _) in enumerate(self.logged, 1) if kind == "policy.activated"]
+
+    def disclose(self, seq: int) -> Opened | None:
         return self.opened[seq]
 
 
-def _committed(seq: int, payload: dict[str, Any], **changes: Any) -> tuple[LogRow, Disclosure]:
+def _committed(seq: int, payload: dict[str, Any], **changes: Any) -> tuple[LogRow, Opened]:
     data = canonical.encode(payload)
     made = commit(data)
-    return event(seq, payload_commit=made.digest, **changes), Disclosure(made.nonce, data)
+    return event(seq, payload_commit=made.digest, **changes), Opened(made.nonce, data)
 
 
 def source() -> Source:

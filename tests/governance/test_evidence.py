@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from governance.disclosure import open_box
 from typer.testing import CliRunner
 
 from governance import cli, standalone
-from governance.errors import CheckpointError, LedgerError, SealError, StoreError
+from governance.errors import CheckpointError, LedgerError, StoreError
 from governance.evidence import verifier, write_bundle
 from governance.ledger import Ledger
 from governance.policy import load_policy
 from governance.review import activate_policy
-from governance.sealing import commit, seal
 from tests.governance.bundles import LENGTH, SECRET, Source, bundle, source
 from tests.governance.desk import Desk
 from tests.governance.drafts import ANN, StepClock
@@ -145,8 +143,8 @@ def test_writing_takes_no_memory_that_grows_with_the_log(tmp_path: Path) -> None
     count, row = 40_000, event(1)
 
     class Long(Source):
-        def headers(self, stop: int) -> Iterator[tuple[str, bytes]]:
-            return ((row.type, row.header + b"%d" % seq) for seq in range(stop))
+        def headers(self, stop: int) -> Iterator[bytes]:
+            return (row.header + b"%d" % seq for seq in range(stop))
 
     signed = signed_at([row], 1, 1).replace("\n1\n", f"\n{count}\n")
     tracemalloc.start()
@@ -159,19 +157,6 @@ def test_writing_takes_no_memory_that_grows_with_the_log(tmp_path: Path) -> None
     written = len(members(receipt.path)["headers.jsonl"])
     assert written > 20_000_000
     assert peak < written / 8
-
-
-# --- sealed boxes ------------------------------------------------------------------------------
-
-
-def test_a_box_opens_with_its_nonce_and_only_as_sealed() -> None:
-    payload, key, leaf = b'{"a":1}', bytes(range(32)), bytes(32)
-    made = commit(payload)
-    box = seal(payload, made, key=key, event_id="e", leaf=leaf)
-    opened = open_box(box, key=key, event_id="e", leaf=leaf, commit=made.digest)
-    assert (opened.nonce, opened.payload) == (made.nonce, payload)
-    with pytest.raises(SealError):
-        open_box(box, key=key, event_id="f", leaf=leaf, commit=made.digest)
 
 
 # --- the command -------------------------------------------------------------------------------
