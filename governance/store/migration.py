@@ -41,10 +41,10 @@ def rewrite_format_1(path: Path) -> None:
             as it was.
     """
     fresh = path.with_name(f"{path.name}.migrating")
-    for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):
-        leftover.unlink(missing_ok=True)
     schema = resources.files("governance.store").joinpath("schema/002.sql").read_text("utf-8")
     try:
+        for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            leftover.unlink(missing_ok=True)
         with duckdb.connect(str(fresh)) as connection:
             connection.execute(schema)
             connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old")
@@ -60,7 +60,8 @@ def rewrite_format_1(path: Path) -> None:
         _synced(path.parent)
     except (duckdb.Error, OSError) as error:
         raise StoreError(
-            f"{path.name} could not be brought up to the present format: {error}",
+            f"{path.name} could not be brought up to the present format: "
+            f"{str(error).splitlines()[0]}",
             hint="it is as it was; check free space, or install the version that wrote it",
         ) from error
 

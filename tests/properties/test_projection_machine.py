@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from governance import review
+from governance import projection, review
 from governance.errors import PalimpsestError
 from governance.events import (
     Actor,
@@ -325,6 +325,14 @@ class MemoryMachine(ProjectionMachine):
 def test_projections_in_memory_equal_the_fold() -> None:
     run_state_machine_as_test(
         MemoryMachine, settings=settings(max_examples=50, stateful_step_count=30)
+    )
+
+
+def test_projections_found_in_one_pass_equal_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a large memory, where things are not looked up one by one."""
+    monkeypatch.setattr(projection, "_FEW", 0)
+    run_state_machine_as_test(
+        MemoryMachine, settings=settings(max_examples=25, stateful_step_count=30)
     )
 
 
