@@ -434,6 +434,7 @@ def _claim_or_connect(
 
     Raises:
         StoreBusyError: it stayed taken, and nobody answers.
+        StoreError: what a killed owner left behind cannot be removed.
     """
     until = time.monotonic() + patience_s
     while True:
