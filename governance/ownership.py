@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from governance.durable import reported, write_whole
+from governance.durable import write_whole
 from governance.errors import StoreError
 
 LOCK: Final = "owner.lock"

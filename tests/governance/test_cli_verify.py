@@ -14,7 +14,7 @@ from governance import cli
 from governance.events import RoleGranted
 from governance.ledger import Ledger
 from tests.governance.desk import Desk
-from tests.governance.drafts import ANN, StepClock, draft
+from tests.governance.drafts import StepClock, draft
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     with Ledger.open(folder, create=True, clock=StepClock()) as ledger:
         Desk(ledger=ledger).fact("deductible", "300 EUR")
-        ledger.append([draft(RoleGranted(principal="ann", role="admin"), ANN)] * 9)
+        ledger.append([draft(RoleGranted(principal="ann", role="admin"))] * 9)
     return folder
 
 
@@ -60,10 +60,10 @@ def test_verify_tells_oddities_and_how_far_it_is(
     assert run(home, "verify").stderr == ""
     monkeypatch.setattr("governance.commands.inspection.PROGRESS_EVERY_S", 0)
     with Ledger.open(home) as ledger:
-        ledger.append([draft(RoleGranted(principal="late", role="admin"), ANN)])
+        ledger.append([draft(RoleGranted(principal="late", role="admin"))])
         events = ledger.head.seq
     with Ledger.open(home, clock=StepClock()) as ledger:
-        ledger.append([draft(RoleGranted(principal="early", role="admin"), ANN)])
+        ledger.append([draft(RoleGranted(principal="early", role="admin"))])
     result = run(home, "verify")
     assert f"notice: event {events + 1}: the clock went back by " in result.stdout
     assert f"{events + 1} events checked" in result.stderr
