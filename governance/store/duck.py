@@ -252,8 +252,8 @@ class DuckStore:
             )
             yield RowBlock(
                 found["seq"], found["event_id"], found["type"], found["recorded_at_us"],
-                found["subject"], _bytes(found["header"]), _bytes(found["leaf"]),
-                found["command"], _bytes(found["sealed"]) if sealed else None,
+                found["subject"], found["header"], found["leaf"], found["command"],
+                found.get("sealed"),
             )  # fmt: skip
             low += width
             if len(found["seq"]) != width:  # the end, or a gap in a damaged log
@@ -454,11 +454,6 @@ def _narrowed(
     if wanted is None:
         return where, values
     return f"{where} AND {column} IN (SELECT unnest(?::VARCHAR[]))", [*values, list(wanted)]
-
-
-def _bytes(column: Iterable[bytearray | None]) -> list[Any]:
-    """DuckDB gives columns of blobs as byte arrays, which nothing else here does."""
-    return [value if value is None else bytes(value) for value in column]
 
 
 def _values(row: LogRow) -> tuple[object, ...]:
