@@ -55,7 +55,23 @@ def audit(
     )
     if payloads and log.store.mentions_complete():
         _check_mentions(log, named, report)
+    if report.ok:
+        _check_fingerprint(log, report)
     return report
+
+
+def _check_fingerprint(log: CheckedLog, report: VerificationReport) -> None:
+    """What opening a home relies on, so that it and this check never disagree."""
+    known = log.keys.fingerprint()
+    if known is None or known.engine != log.store.engine or known.seq > report.events:
+        return
+    if log.store.fingerprint(log.keys.fingerprint_secret(), LOWEST, known.seq) != known.value:
+        report.add(
+            "every event is the one that was signed, but the fingerprint in keys.sqlite does not "
+            "fit the database: restore keys.sqlite from a backup",
+            rank=Rank.LENGTH,
+            place=known.seq,
+        )
 
 
 def _check_mentions(log: CheckedLog, named: list[Mention], report: VerificationReport) -> None:

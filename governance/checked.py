@@ -134,7 +134,8 @@ class CheckedLog:
             start, value = known.seq, self.store.fingerprint(secret, LOWEST, known.seq)
             if value != known.value:
                 raise ChainError(
-                    "a column or projection of the database was changed from outside",
+                    "a column or projection of the database, or the keystore, was changed "
+                    "from outside",
                     hint="`palimpsest verify` names the first bad event",
                 )
         first = start + 1 if start else LOWEST

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from governance import notes
 from governance.checkpoint import CheckpointLog
-from governance.durable import sync_folder
+from governance.durable import sync_folder, write_whole
 from governance.errors import StoreError
 from governance.events import FORMAT
 from governance.keystore import Keystore
@@ -148,5 +148,4 @@ def _build(staging: Path) -> None:
     checkpoints.close()
     config = f'format = {FORMAT}\nhome_id = "{keys.home_id}"\n'
     keys.close()
-    (staging / CONFIG).write_text(config, encoding="utf-8")
-    sync_folder(staging)
+    write_whole(staging / CONFIG, config)

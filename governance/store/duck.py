@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import duckdb
 
+from governance.durable import sync_folder
 from governance.errors import SchemaVersionError, StoreError
 from governance.merkle import TILE_WIDTH, LogRow, RowBlock, Tile, Tree, tile_root
 from governance.store import migration
@@ -69,6 +70,8 @@ class DuckStore:
         if "?" in str(path):
             raise StoreError(f"{path}: a home's path may not hold '?'", hint="rename the folder")
         self._path = path.absolute()
+        self._log_path = self._path.with_name(f"{path.name}.wal")
+        self._log_inode = 0
         self._read_only = read_only
         self._appenders: dict[str, Any] = {}
         self._broken = False
@@ -146,14 +149,9 @@ class DuckStore:
         try:
             self._revive()
             with self._private:
-                if len(full) == 1:  # one statement commits by itself, and saves two more
-                    self._insert(*full[0])
-                    return
-                self._connection.execute("BEGIN TRANSACTION")
-                for table, values in full:
-                    self._insert(table, values)
-                self._connection.execute("COMMIT")
-        except duckdb.Error as error:
+                self._write(full)
+            self._sync_new_log()
+        except (duckdb.Error, OSError) as error:
             self._roll_back()
             raise StoreError(
                 f"the ledger file refused the append: {first_line(error)}",
@@ -161,6 +159,30 @@ class DuckStore:
             ) from error
         finally:
             self._commands.note(rows)
+
+    def _write(self, full: Sequence[tuple[str, Sequence[tuple[object, ...]]]]) -> None:
+        """One transaction."""
+        if len(full) == 1:  # one statement commits by itself, and saves two more
+            self._insert(*full[0])
+            return
+        self._connection.execute("BEGIN TRANSACTION")
+        for table, values in full:
+            self._insert(table, values)
+        self._connection.execute("COMMIT")
+
+    def _sync_new_log(self) -> None:
+        """The engine syncs its write-ahead log, but not the folder in which it made the file.
+
+        Raises:
+            OSError: the folder cannot be synced.
+        """
+        try:
+            inode = self._log_path.stat().st_ino
+        except FileNotFoundError:  # merged into the file just now
+            return
+        if inode != self._log_inode:
+            sync_folder(self._path.parent)
+            self._log_inode = inode
 
     def _insert(self, table: str, values: Sequence[tuple[object, ...]]) -> None:
         """Through DuckDB's appender: a third of the cost of a statement per row."""

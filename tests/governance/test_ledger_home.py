@@ -180,7 +180,7 @@ def test_a_creation_that_fails_leaves_nothing(home: Path, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr("governance.home.write_whole", full)
         with pytest.raises(StoreError, match="No space left"):
             Ledger.open(home, create=True)
     assert listing(home) == set()
