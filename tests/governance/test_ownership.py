@@ -131,9 +131,7 @@ def test_an_endpoint_is_published_for_this_user_alone(folder: Path) -> None:
     assert endpoint_of(folder) is None
 
 
-@pytest.mark.parametrize(
-    "left", ["", "{", "[]", '{"url": "x"}', '{"url":"","token":"","pid":{}}']
-)
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"url": "x"}', '{"url":"","token":"","pid":{}}'])
 def test_half_an_endpoint_is_none(folder: Path, left: str) -> None:
     (folder / SERVICE).write_text(left)
     assert endpoint_of(folder) is None
