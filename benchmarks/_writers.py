@@ -22,8 +22,6 @@ from governance.events import Actor, OutcomeRecorded
 from governance.ledger import EventDraft, Ledger
 
 SYSTEM = Actor(kind="system", id="benchmark")
-START_S = 3.0
-"""All writers must be up by then, also on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,21 @@ def event(writer: int, number: int) -> EventDraft:
 
 def rate(home: Path, writers: int, seconds: float) -> Rate:
     """Run so many writers for so long."""
-    begin = time.time() + START_S
-    order = [str(home), str(begin), str(seconds)]
     running = [
         subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "benchmarks._writers", "--writer", str(number), *order],
-            stdout=subprocess.PIPE,
+            [sys.executable, "-m", "benchmarks._writers", "--writer", str(number), str(home),
+             str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         for number in range(writers)
-    ]
+    ]  # fmt: skip
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is connected and has written once
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
     times: list[float] = []
     for process in running:
         out, _ = process.communicate()
@@ -68,14 +72,15 @@ def rate(home: Path, writers: int, seconds: float) -> Rate:
     )  # fmt: skip
 
 
-def write(number: int, home: Path, begin: float, seconds: float) -> None:
+def write(number: int, home: Path, seconds: float) -> None:
     """One writer: prints how long each acknowledged append took."""
     times = []
     with Ledger.open(home) as ledger:
         ledger.append([event(number, -1)], key=f"warm:{os.getpid()}")
-        time.sleep(max(0.0, begin - time.time()))
-        until, done = begin + seconds, 0
-        while time.time() < until:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        until, done = time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
             started = time.perf_counter()
             ledger.append([event(number, done)], key=f"{os.getpid()}:{done}")
             times.append(time.perf_counter() - started)
@@ -119,13 +124,13 @@ def measure(folder: Path, *, seconds: float, rounds: int) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--writer", nargs=4)
+    parser.add_argument("--writer", nargs=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)
     known = parser.parse_args(arguments)
     if known.writer:
-        number, home, begin, seconds = known.writer
-        write(int(number), Path(home), float(begin), float(seconds))
+        number, home, seconds = known.writer
+        write(int(number), Path(home), float(seconds))
         return
     with tempfile.TemporaryDirectory(dir=".") as folder:
         for one, eight in compare(Path(folder), rounds=known.rounds, seconds=known.seconds):

@@ -15,7 +15,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -25,11 +25,9 @@ from typing import Final, Protocol
 from governance import canonical, notes
 from governance.durable import sync_folder
 from governance.errors import LedgerError, StoreError
-from governance.events import Event
 from governance.sealing import Opened
 
 BUNDLE_FORMAT: Final = 1
-POLICY_ACTIVATED: Final = "policy.activated"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644 << 16
 _UNIX = 3
@@ -94,10 +92,8 @@ class EvidenceSource(Protocol):
         """Canonical headers of events 1 to ``stop``."""
         ...
 
-    def events(
-        self, start: int = 1, stop: int | None = None, *, types: Collection[str] | None = None
-    ) -> Iterator[Event]:
-        """Events of these types."""
+    def policies(self) -> Sequence[int]:
+        """Numbers of all ``policy.activated`` events."""
         ...
 
     def disclose(self, seq: int) -> Opened | None:
@@ -225,8 +221,7 @@ class _Bundle:
 
     def _disclosures(self) -> Iterator[bytes]:
         """One line per payload; also finds the policies, which are always shown."""
-        activated = self._source.events(1, self._head.size, types=[POLICY_ACTIVATED])
-        policies = {event.header.seq for event in activated}
+        policies = {seq for seq in self._source.policies() if seq <= self._head.size}
         for seq in sorted(self._shown | policies):
             opened = self._source.disclose(seq)
             if opened is None:

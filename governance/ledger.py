@@ -17,7 +17,7 @@ from governance.batch import EventDraft, new_event_id
 from governance.client import RemoteLog, connected, connected_by_environment
 from governance.cosigned import FOLDER as COSIGNED
 from governance.errors import LedgerError, StoreBusyError, StoreError
-from governance.events import Actor, Event, KeyRotated, Scope, SourceIngested
+from governance.events import Actor, Event, KeyRotated, PolicyActivated, Scope, SourceIngested
 from governance.home import BLOBS, CHECKPOINTS, DATABASE, KEYS, open_files, prepare
 from governance.keystore import Keystore
 from governance.log import SYSTEM, Head, OwnedLog, Receipt
@@ -315,6 +315,10 @@ class Ledger:
         """
         return self._log.first_note(seq)
 
+    def policies(self) -> Sequence[int]:
+        """Numbers of all ``policy.activated`` events."""
+        return [event.header.seq for event in self.events(types=[PolicyActivated.event_type])]
+
     def rotations(self) -> Sequence[int]:
         """Numbers of all ``key.rotated`` events."""
         return [event.header.seq for event in self.events(types=[KeyRotated.event_type])]
@@ -430,6 +434,7 @@ def _claim_or_connect(
 
     Raises:
         StoreBusyError: it stayed taken, and nobody answers.
+        StoreError: what a killed owner left behind cannot be removed.
     """
     until = time.monotonic() + patience_s
     while True:

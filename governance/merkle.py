@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 from governance.errors import ProofError
 
 TILE_BITS = 8
+_Bytes = TypeVar("_Bytes")
 TILE_WIDTH = 1 << TILE_BITS
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -50,7 +51,8 @@ class LogRow:
 class RowBlock:
     """Consecutive rows of the log by column, in the order the store returns them.
 
-    ``sealed`` is ``None`` when the payloads were not read.
+    ``sealed`` is ``None`` when the payloads were not read. Bytes may also be byte arrays,
+    which is what DuckDB gives by the column.
     """
 
     seqs: Sequence[int]
@@ -83,7 +85,8 @@ class RowBlock:
         return map(
             LogRow,
             self.seqs, self.event_ids, self.types, self.recorded_at_us, self.subjects,
-            self.headers, self.leaves, self.sealed or repeat(None), self.commands,
+            map(_plain, self.headers), map(_plain, self.leaves),
+            map(_plain, self.sealed) if self.sealed is not None else repeat(None), self.commands,
         )  # fmt: skip
 
     def tiles(self) -> Iterator[RowBlock]:
@@ -94,6 +97,10 @@ class RowBlock:
                 self.seqs[cut], self.event_ids[cut], self.types[cut], self.recorded_at_us[cut],
                 self.subjects[cut], self.headers[cut], self.leaves[cut], self.commands[cut],
             )  # fmt: skip
+
+
+def _plain(value: _Bytes) -> _Bytes:
+    return cast("_Bytes", bytes(value)) if isinstance(value, bytearray) else value
 
 
 @dataclass(frozen=True)

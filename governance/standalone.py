@@ -38,9 +38,8 @@ from typing import IO, Any
 
 MAX_PROBLEMS, MAX_LINE_BYTES, MAX_INTEGER, MAX_DEPTH = 20, 1 << 20, 2**53 - 1, 64
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError)  # the last: encrypted, or unknown
-
 # In which order problems are told: what makes the others follow comes first.
-MANIFEST, CHECKPOINT, EVENT, LENGTH = range(4)
+MANIFEST, CHECKPOINT, EVENT, LENGTH, REST = range(5)
 
 
 class BadBundleError(Exception):
@@ -146,8 +145,7 @@ def _decode_point(data: bytes) -> Point | None:
         x = x * pow(2, (P - 1) // 4, P) % P
     if (x * x - square) % P or (x == 0 and sign):
         return None
-    if x & 1 != sign:
-        x = P - x
+    x = P - x if x & 1 != sign else x
     return x, y, 1, x * y % P
 
 
@@ -177,6 +175,9 @@ def ed25519_holds(public_key: bytes, signature: bytes, data: bytes) -> bool:
 # --- signed notes (C2SP signed-note, tlog-checkpoint) ------------------------------------------
 
 
+_SIGNATURE_LINES = re.compile(r"(?:— [^\s+]{1,200} [A-Za-z0-9+/=]{8,}\n){1,64}")
+
+
 class Note:
     """A checkpoint: the log ``origin`` had ``size`` events and this ``root``."""
 
@@ -190,6 +191,8 @@ class Note:
             self.wrong = "checkpoint root is not 32 bytes of base64"
         elif not re.fullmatch("0|[1-9][0-9]{0,17}", size):
             self.wrong = f"checkpoint size {size[:24]!r} is not a plain number"
+        elif not _SIGNATURE_LINES.fullmatch(lines):
+            self.wrong = "a checkpoint ends in 1 to 64 whole signature lines"
         else:
             self.size = int(size)
         self._signed = f"{body}\n".encode()
@@ -253,9 +256,6 @@ class Tree:
         return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-# --- the bundle --------------------------------------------------------------------------------
-
-
 class Bundle:
     """A zip file or the folder it was unpacked to; only members it names are read."""
 
@@ -309,11 +309,11 @@ def verify(bundle: Bundle, known_key: bytes | None = None) -> Report:
         report.bad(report.events + 1, f"{ends}: {gone} acknowledged event(s) are missing", LENGTH)
     for note in cosigned:
         if note.wrong or note.origin != origin or scan.roots.get(note.size) != note.root:
-            report.add(CHECKPOINT, note.size, "cosigned.txt holds a checkpoint of another log")
+            report.add(REST, note.size, "cosigned.txt holds a checkpoint of another log")
     for event in scan.disclosed:
         report.bad(event, f"event {event}: a payload is disclosed, but there is no such event")
     if bundle.read("policies.jsonl") != b"".join(scan.policies):
-        report.add(MANIFEST, 0, "policies.jsonl lists others than the disclosed events activated")
+        report.add(REST, 0, "policies.jsonl lists others than the disclosed events activated")
     report.policies = len(scan.policies)
     if known_key is not None and known_key not in report.keys:
         report.add(MANIFEST, 0, f"the log was never signed with the key {known_key.hex()}")
@@ -394,7 +394,8 @@ class _Scan:
         known = bytes.fromhex(nonce) if re.fullmatch("[0-9a-f]{64}", nonce) else b""
         digest = hmac.new(known, canonical(payload), hashlib.sha256).hexdigest()
         if not known or digest != header.get("payload_commit"):
-            self._report.bad(event, f"event {event}: payload does not match its commitment")
+            text = f"event {header.get('seq')}: payload does not match its commitment"
+            self._report.bad(event, text)
             return
         self._report.disclosed += 1
         if header.get("type") == "policy.activated" and isinstance(payload, dict):
@@ -409,27 +410,25 @@ class _Keys:
     def __init__(self, first: bytes, rotations: list[tuple[int, bytes]]) -> None:
         self.used, self._ahead, self._retired = [first], rotations, dict[bytes, int]()
 
-    def wrong(self, note: Note, origin: str) -> str:
-        """What is wrong with a note or with who signed it; nothing when it is good."""
-        if note.wrong:
-            return note.wrong
-        if note.origin != origin:
-            return f"checkpoint of another log: {note.origin[:80]!r}"
+    def check(self, note: Note, origin: str) -> tuple[str, bool]:
+        """What is wrong with a note, and whether the key in force signed it all the same."""
+        if note.wrong or note.origin != origin:
+            return note.wrong or f"checkpoint of another log: {note.origin[:80]!r}", False
         at = f"checkpoint at size {note.size}"
         if not note.signed_by(self.used[-1]):
             by = [event for key, event in self._retired.items() if note.signed_by(key)]
             only = f", only by one that event {by[0]} retired" if by else ""
-            return f"{at} is not signed by the ledger's key{only}"
+            return f"{at} is not signed by the ledger's key{only}", False
         covered = [rotation for rotation in self._ahead if rotation[0] <= note.size]
         if covered:
             event, key = covered[-1]
             if not note.signed_by(key):
-                return f"{at} is not signed by the key that event {event} puts in force"
+                return f"{at} is not signed by the key that event {event} puts in force", True
             self._retired[self.used[-1]] = event
             self._retired.pop(key, None)
             self.used.append(key)
             del self._ahead[: len(covered)]
-        return ""
+        return "", True
 
 
 def _check_notes(
@@ -439,12 +438,13 @@ def _check_notes(
     last: Note | None = None
     agreed: int | None = 0  # roots agree up to here; None after the first that does not
     for number, note in enumerate(notes, start=1):
-        wrong = keys.wrong(note, origin)
+        wrong, ours = keys.check(note, origin)
         report.checkpoints += not wrong
-        if not wrong and last is not None and note.size < last.size:
-            wrong = f"goes back from size {last.size} to {note.size}"
+        if ours and last is not None and note.size < last.size:
+            wrong, ours = f"goes back from size {last.size} to {note.size}", False
         if wrong:
             report.add(CHECKPOINT, number, f"checkpoint {number}: {wrong}")
+        if not ours:
             continue
         same, at = roots.get(note.size, note.root) == note.root, f"at event {note.size}"
         if last is not None and last.size == note.size and last.root != note.root:

@@ -19,7 +19,7 @@ The stand-alone verifier of evidence bundles follows the same numbers.
 """
 
 from governance.merkle import RowBlock
-from governance.verify.blocks import BLOCK, blocks
+from governance.verify.columns import BLOCK, blocks
 from governance.verify.log import verify_log
 from governance.verify.report import MAX_PROBLEMS, Rank, VerificationReport
 

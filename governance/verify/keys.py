@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from governance import canonical, notes
 from governance.errors import CheckpointError
@@ -17,6 +17,13 @@ def rotated_to(header: dict[str, canonical.JsonValue]) -> bytes | None:
     """The new Ed25519 key that a ``key.rotated`` header names; ``None`` when it names none."""
     found = _SUBJECT.fullmatch(str(header.get("subject")))
     return bytes.fromhex(found[1]) if found else None
+
+
+class Signed(NamedTuple):
+    """A checkpoint that the key in force signed, and what is still ``wrong`` with it."""
+
+    checkpoint: notes.Checkpoint
+    wrong: str = ""
 
 
 class SigningKeys:
@@ -33,14 +40,14 @@ class SigningKeys:
         """The key that the last rotation named, covered by a checkpoint or not."""
         return self._ahead[-1][1] if self._ahead else self._current
 
-    def check(self, note: str, origin: str | None) -> notes.Checkpoint:
-        """The checkpoint in ``note``, if whoever must sign it did.
+    def check(self, note: str, origin: str | None) -> Signed:
+        """The checkpoint in ``note``, if the key in force signed it.
 
         Where several rotations are covered at once, the key in force before and the last
         new one must have signed.
 
         Raises:
-            CheckpointError: malformed, about another log, forged, or a signature is missing.
+            CheckpointError: malformed, about another log, forged, or signed by another key.
         """
         try:
             checkpoint = notes.verify(note, self._current, origin=origin)
@@ -50,15 +57,16 @@ class SigningKeys:
         if covered:
             event, key = self._ahead[len(covered) - 1]
             if not _signs(note, key):
-                raise CheckpointError(
+                return Signed(
+                    checkpoint,
                     f"checkpoint at size {checkpoint.size} is not signed by the key that "
-                    f"event {event} puts in force"
+                    f"event {event} puts in force",
                 )
             self._retired[self._current] = event
             self._retired.pop(key, None)
             self._current = key
             del self._ahead[: len(covered)]
-        return checkpoint
+        return Signed(checkpoint)
 
     def _explained(self, note: str, error: CheckpointError) -> CheckpointError:
         for key, event in self._retired.items():

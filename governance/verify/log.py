@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from governance import canonical, notes
 from governance.errors import CheckpointError, PalimpsestError
 from governance.merkle import EMPTY_ROOT, TILE_WIDTH, LogRow, RowBlock, Tile
-from governance.verify.blocks import (
+from governance.verify.columns import (
     HASH_BYTES,
     Checked,
     blocks,
@@ -115,9 +115,8 @@ class _Scan:
         width = HASH_BYTES * TILE_WIDTH
         for at in range(self._whole.count - base, count):
             hashes = checked.leaves[width * at : width * (at + 1)]
-            self._stored.expect(Tile(0, base + at, hashes))
             root = checked.tile_roots[HASH_BYTES * at : HASH_BYTES * (at + 1)]
-            for tile in self._whole.add(root):
+            for tile in (Tile(0, base + at, hashes), *self._whole.add(root)):
                 self._stored.expect(tile)
 
     def _watch_clock(self, block: RowBlock, first: int) -> None:
@@ -200,12 +199,14 @@ class _Scan:
         agreed: int | None = 0
         for number, note in enumerate(self._signed, start=1):
             try:
-                checkpoint = keys.check(note, origin)
+                checkpoint, wrong = keys.check(note, origin)
             except CheckpointError as error:
-                self._bad_note(number, f"{error}")
+                self._bad_note(number, str(error))
                 continue
-            self.report.checkpoints += 1
             origin = checkpoint.origin
+            self.report.checkpoints += not wrong
+            if wrong:  # for all that, the log's own key vouches for the root
+                self._bad_note(number, wrong)
             if last is not None and checkpoint.size < last.size:
                 self._bad_note(number, f"goes back from size {last.size} to {checkpoint.size}")
                 continue

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Final
 
 from governance.merkle import RowBlock
-from governance.verify.blocks import (
+from governance.verify.columns import (
     BLOCK,
     Checked,
     Packed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from governance.merkle import EMPTY_ROOT, TILE_WIDTH, Tile, node_hash
-from governance.verify.blocks import HASH_BYTES
+from governance.verify.columns import HASH_BYTES
 from governance.verify.report import Rank, VerificationReport
 
 

@@ -130,6 +130,19 @@ RULES: dict[str, tuple[str, ...]] = {
         "tests/governance/test_review.py::test_a_source_of_another_tenant_cannot_be_cited",
         "tests/agent/memory/test_recall.py::test_no_reader_sees_another_scope",
         "tests/dashboard/test_queries.py::test_other_scope_sees_nothing",
+        ("tests/governance/test_service_scope.py::test_other_scopes_do_not_exist_for_a_principal"),
+        (
+            "tests/governance/test_service_scope.py::"
+            "test_a_state_that_moves_on_stays_within_its_bounds"
+        ),
+        (
+            "tests/agent/running/test_restricted.py::"
+            "test_settling_with_a_token_sees_and_builds_one_scope_only"
+        ),
+        (
+            "tests/agent/running/test_restricted.py::"
+            "test_an_index_rebuilt_with_a_token_holds_one_scope_only"
+        ),
     ),
     "13 a model never changes a status": (
         (

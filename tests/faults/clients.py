@@ -98,4 +98,4 @@ def effects(ledger: Ledger) -> Counter[int]:
     events = list(ledger.events())
     assert [event.header.seq for event in events] == list(range(1, ledger.head.seq + 1))
     names = [e.payload.principal for e in events if isinstance(e.payload, RoleGranted)]
-    return Counter(int(name[1:].split("-")[0]) for name in names)
+    return Counter(int(name[1:].split("-")[0]) for name in names if "-" in name)

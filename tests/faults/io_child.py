@@ -180,7 +180,7 @@ def _starved(descriptors: int) -> Iterator[None]:
         yield
         return
     usual, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    listed = [int(name) for name in os.listdir("/proc/self/fd")]
+    listed = [int(one.name) for one in Path("/proc/self/fd").iterdir()]
     taken = {one for one in listed if Path(f"/proc/self/fd/{one}").exists()}  # not the listing's
     limit = free = 0  # a limit is a number that no new descriptor may reach
     while free < descriptors or limit in taken:
@@ -218,7 +218,8 @@ def main() -> None:
     shim = Shim(Path(os.environ[VARIABLE]))
     for line in sys.stdin:
         outcome = _forked(Order(**json.loads(line)), shim)
-        print(json.dumps(asdict(outcome)), flush=True)
+        sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,17 @@ def compiled(folder: Path) -> Path:
         "system calls fail. Install one, for example with `apt install gcc libc6-dev`."
     )
     library = folder / "shim.so"
-    command = [compiler, "-shared", "-fPIC", "-O2", "-Wall", "-o", library, SOURCE, "-ldl"]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        "-O2",
+        "-Wall",
+        "-o",
+        str(library),
+        str(SOURCE),
+        "-ldl",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{SOURCE} does not compile:\n{done.stderr}"
     return library

@@ -24,7 +24,7 @@ def full_disk(faulty: Faulty, nth: int, *, killed: bool) -> Outcome:
 def test_a_full_disk_stops_appends_until_there_is_room(faulty: Faulty) -> None:
     calls = faulty.meet("append", mode=Mode.COUNT).calls
     assert len(calls) > 20
-    for nth in range(1, len(calls) + 1, 3):
+    for nth in range(1, len(calls) + 1, 5):
         outcome = full_disk(faulty, nth, killed=nth % 2 == 0)
         assert outcome.spoiled > 0
         refused = [step for step in outcome.refused if step.startswith("command")]
@@ -47,7 +47,7 @@ def test_a_medium_that_may_not_be_written(faulty: Faulty, error: int) -> None:
     assert len(refused.refused) == 1
     assert refused.refused[0].startswith("open: StoreError: ")
     assert os.strerror(error) in refused.refused[0]
-    assert set(call.split()[0] for call in refused.calls) <= {"open", "open64"}
+    assert {call.split()[0] for call in refused.calls} <= {"open", "open64"}
 
     readable = faulty.meet("read", mode=Mode.STICKY, error=error, kinds=int(CHANGES))
     assert readable.refused == []
@@ -79,11 +79,12 @@ def test_a_medium_that_becomes_read_only_while_it_is_open(faulty: Faulty) -> Non
 
 def test_no_descriptors_left_to_open_with(faulty: Faulty) -> None:
     refused = 0
-    for descriptors in range(16):
+    tried = [*range(7), 9, 12, 16]
+    for descriptors in tried:
         outcome = faulty.meet("open", descriptors=descriptors, killed=descriptors % 2 == 0)
         refused += bool(outcome.refused)
         assert all(step.startswith("open: StoreError: ") for step in outcome.refused)
-    assert 3 < refused < 16, "either too few were refused, or even the usual number was"
+    assert 3 < refused < len(tried), "either too few were refused, or even the usual number was"
 
 
 def test_no_descriptors_left_to_append_and_read_with(faulty: Faulty) -> None:
@@ -98,7 +99,7 @@ def test_no_descriptors_left_to_append_and_read_with(faulty: Faulty) -> None:
 
 
 def test_no_descriptors_left_to_close_and_to_read_only_with(faulty: Faulty) -> None:
-    for descriptors in range(8):
+    for descriptors in (0, 1, 3, 5):
         faulty.meet("close", descriptors=descriptors)
         faulty.meet("read", descriptors=descriptors)
     assert faulty.meet("read", descriptors=64).refused == []

@@ -71,11 +71,14 @@ def test_every_write_of_an_append_is_short_once(faulty: Faulty) -> None:
         assert outcome.spoiled == 1, calls[nth - 1]
 
 
-@pytest.mark.parametrize("phase", ["open", "close"])
-def test_every_call_of_opening_and_closing_fails_once(faulty: Faulty, phase: Phase) -> None:
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [("open", 1), ("close", 3), pytest.param("close", 1, marks=pytest.mark.long)],
+)
+def test_calls_of_opening_and_closing_fail_once(faulty: Faulty, phase: Phase, step: int) -> None:
     calls = counted(faulty, phase)
     assert len(calls) > 4
-    for nth in range(1, len(calls) + 1):
+    for nth in range(len(calls), 0, -step):
         error = ERRORS[nth % 2]
         outcome = faulty.meet(phase, mode=Mode.ONCE, nth=nth, error=error, killed=nth % 3 == 0)
         assert outcome.spoiled == 1

@@ -82,7 +82,9 @@ def test_every_event_is_free_or_somebody_s_duty() -> None:
 def test_roles_hold_in_the_append_itself(ledger: Ledger) -> None:
     waiting(ledger)
     change_role(ledger, str(ANN), "admin", actor=ANN, granted=True)
-    with pytest.raises(NotAuthorisedError, match="role reviewer, which entry.approved needs") as no:
+    with pytest.raises(
+        NotAuthorisedError, match=r"role reviewer, which entry\.approved needs"
+    ) as no:
         append(ledger, decided(EntryApproved), BOB)
     assert "palimpsest role grant human:bob reviewer" in no.value.hint
     with pytest.raises(NotAuthorisedError, match="role admin"):

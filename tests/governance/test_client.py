@@ -98,17 +98,21 @@ def test_a_live_service_cannot_answer_for_another_port(served: Served) -> None:
             real.sendall(request.replace(b"Host:", b"Connection: close\r\nHost:"))
             return b"".join(iter(lambda: real.recv(65_536), b""))
 
-    with answering(relay) as (port, heard):
-        with pytest.raises(StoreError, match="another service answers"):
-            connected_url(f"http://127.0.0.1:{port}", served.daemon.desk.token)
+    with (
+        answering(relay) as (port, heard),
+        pytest.raises(StoreError, match="another service answers"),
+    ):
+        connected_url(f"http://127.0.0.1:{port}", served.daemon.desk.token)
     assert served.daemon.desk.token.encode() not in heard[0]
     connected_url(served.url, served.daemon.desk.token).close()
 
 
 def test_a_service_of_another_version_is_named(home: Path) -> None:
-    with answering(lambda _: health(api=7)) as (port, heard):
-        with pytest.raises(SchemaVersionError, match=r"9\.9 with API 7.*with API 1"):
-            connected_url(f"http://localhost:{port}", "own_secret")
+    with (
+        answering(lambda _: health(api=7)) as (port, heard),
+        pytest.raises(SchemaVersionError, match=r"9\.9 with API 7.*with API 1"),
+    ):
+        connected_url(f"http://localhost:{port}", "own_secret")
     assert b"own_secret" not in heard[0]
 
 

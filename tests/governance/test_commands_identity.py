@@ -69,10 +69,9 @@ def test_everything_for_machines(made: Path) -> None:
              "tokens": 1}
         ]
     }  # fmt: skip
-    [listed] = machine("token", "list")["tokens"]  # type: ignore[misc]
-    assert listed == {
-        "id": issued["id"], "principal": "human:ana", "standing": "valid", "expires_at_us": None,
-    }  # fmt: skip
+    assert machine("token", "list")["tokens"] == [
+        {"id": issued["id"], "principal": "human:ana", "standing": "valid", "expires_at_us": None}
+    ]
     assert machine("token", "revoke", str(issued["id"])) == {"id": issued["id"], "revoked": True}
     assert "human:ana" in run("principal", "list").stdout
     assert "never" in run("token", "list").stdout

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -112,7 +113,7 @@ def test_every_byte_of_the_box_is_authenticated(boxed: Maker) -> None:
     ],
 )
 def test_a_box_belongs_to_one_event_one_header_and_one_key(
-    boxed: Maker, changes: list[dict[str, object]]
+    boxed: Maker, changes: list[dict[str, Any]]
 ) -> None:
     box, commitment = boxed()
     for change in (*changes, {"leaf": leaf_hash(b"another header")}, {"keys": Ring(bytes(32))}):

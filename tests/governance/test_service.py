@@ -189,7 +189,8 @@ def test_a_body_in_pieces_is_one_body(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.daemon.desk.port), timeout=20) as raw:
         head = (
             "POST /v1/keyed HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            f"Authorization: Bearer {served.daemon.desk.token}\r\nContent-Length: {len(data)}\r\n\r\n"
+            f"Authorization: Bearer {served.daemon.desk.token}\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n"
         )
         raw.sendall(head.encode() + data[:5])
         raw.sendall(data[5:])

@@ -369,7 +369,8 @@ def test_recalls_relays_policies_and_roles_fold() -> None:
     assert state.recalls == {"e1": (2, 3), "e2": (2, 3)}
     assert (state.relays["x"].started_seq, state.relays["x"].step_seqs) == (4, (5,))
     assert state.relays["x"].scored_seq == 6
-    assert (state.active_policy, state.policies) == ("strict", {"default": "d1", "strict": "d2"})
+    assert state.active_policy == "strict"
+    assert dict(state.policies) == {"default": "d1", "strict": "d2"}
     assert state.roles == {"ann": frozenset({"officer"}), "bob": frozenset()}
 
 

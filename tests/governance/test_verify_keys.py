@@ -49,6 +49,9 @@ def test_a_missing_or_wrong_signature_is_named(
 def test_rotations_in_a_row_and_back_to_an_old_key() -> None:
     moves = {3: 2, 7: 1}
     assert log((2, 1), (4, 1, 2), (8, 2, 1), (12, 1), rotations=moves).ok
+    # With a retired key in force again, the other one has retired.
+    assert not log((2, 1), (4, 1, 2), (8, 2, 1), (12, 2), rotations=moves).ok
+    assert not log((2, 1), (4, 1, 2), (8, 2, 1), (12, 3), rotations=moves).ok
     # Two under one checkpoint: the key before them and the last one sign.
     both = {3: 2, 4: 3}
     assert log((2, 1), (6, 1, 3), (12, 3), rotations=both).ok

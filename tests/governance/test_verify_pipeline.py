@@ -14,7 +14,7 @@ import pytest
 
 from governance.merkle import LogRow
 from governance.verify import BLOCK, pipeline
-from governance.verify.blocks import blocks, check_packed, pack_block
+from governance.verify.columns import blocks, check_packed, pack_block
 from tests.governance.verify_logs import FullLog, event, public
 
 LENGTH = 9 * BLOCK + 100

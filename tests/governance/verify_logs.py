@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -49,9 +50,17 @@ def header(seq: int, **changes: canonical.JsonValue) -> dict[str, canonical.Json
 def event(seq: int, **changes: canonical.JsonValue) -> LogRow:
     fields = header(seq, **changes)
     data = canonical.encode(fields)
-    found = (fields[name] for name in ("seq", "event_id", "type", "recorded_at_us", "subject"))
-    row = LogRow(*found, data, leaf_hash(data), b"box")  # type: ignore[arg-type]
-    return replace(row, command=fields["command"])  # type: ignore[arg-type]
+    return row_of(data, fields)
+
+
+def row_of(data: bytes, fields: dict[str, Any]) -> LogRow:
+    """The row whose columns say what the header says, as far as it says it."""
+    names = ("seq", "event_id", "type", "recorded_at_us", "subject")
+    seq, event_id, kind, when, subject = (fields.get(name) for name in names)
+    return LogRow(
+        seq, event_id, kind, when, subject,  # type: ignore[arg-type]  # damaged ones lack some
+        data, leaf_hash(data), b"box", fields.get("command"),
+    )  # fmt: skip
 
 
 def rotation(seq: int, to: int) -> LogRow:

@@ -82,7 +82,8 @@ def _assert_same_map(name: str, found: Mapping[str, Any], folded: Mapping[str, A
 
 def _chain(state: State, key: str) -> list[object]:
     """The entry and everything it was before."""
-    chain, entry = [], state.entries.get(key)
+    chain: list[object] = []
+    entry = state.entries.get(key)
     while entry is not None:
         chain.append(entry)
         entry = entry.previous

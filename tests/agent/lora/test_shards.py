@@ -236,7 +236,7 @@ def test_new_cards_fill_a_shard_and_open_the_next(
     numbers = [plan.shard_id.rpartition("-") for plan in plans]
     assert [number for *_, number in numbers] == ["1", "2", "3"]
     assert len({prefix for prefix, *_ in numbers}) == 1
-    shuffled = State(entries=Entries(dict(reversed(state.entries.items()))))
+    shuffled = State(entries=Entries(dict(reversed([*state.entries.items()]))))
     assert plan_shards(shuffled, drafts.HERE, capacity=3) == plans
     assert plan_shards(State(), drafts.HERE) == ()
 
@@ -269,10 +269,10 @@ def test_an_active_card_lives_where_its_adapter_says(
     ]
     first, second = f"{prefix}1", f"{prefix}2"
     state = State(shards=Layered({s: _shard(s) for s in (first, second)}))
-    state.adapters = {
+    state.adapters = Layered({
         "old": _built("old", first, ["e"], 1),
         "new": _built("new", second, ["e"], 2),
-    }
+    })  # fmt: skip
     state.entries["e"] = approved("e", 1)
     assert _held(plan_shards(state, drafts.HERE)) == [[], ["e"]]
     # After a rollback it is active in the older build again.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -17,7 +16,7 @@ from governance.errors import PalimpsestError
 from governance.events import FORMAT, Actor, Header, Scope
 from governance.merkle import TILE_WIDTH, LogRow, Tree, leaf_hash
 from governance.verify import BLOCK, RowBlock, blocks
-from governance.verify.blocks import (
+from governance.verify.columns import (
     Checked,
     check_block,
     check_packed,
@@ -26,7 +25,7 @@ from governance.verify.blocks import (
     pack_block,
 )
 from governance.verify.tree import WholeTiles
-from tests.governance.verify_logs import event, header
+from tests.governance.verify_logs import event, header, row_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events.json"
 
@@ -39,13 +38,6 @@ def columns(*rows: LogRow) -> RowBlock:
 def quick(rows: Sequence[LogRow], sizes: Sequence[int] = ()) -> Checked | None:
     packed = pack_block(columns(*rows), rows[0].seq)
     return None if packed is None else check_packed(packed, sizes)
-
-
-def row_of(data: bytes, fields: dict[str, Any]) -> LogRow:
-    return LogRow(
-        fields["seq"], fields["event_id"], fields["type"], fields["recorded_at_us"],
-        fields["subject"], data, leaf_hash(data), None, fields["command"],
-    )  # fmt: skip
 
 
 # --- what must be accepted -----------------------------------------------------------------
