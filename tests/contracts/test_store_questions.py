@@ -183,6 +183,14 @@ def test_fingerprints_of_adjacent_ranges_add_up_and_need_the_secret(store: Ledge
     assert store.engine
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 8])
+def test_blocks_are_the_rows_in_columns(store: LedgerStore, width: int) -> None:
+    store.append(ROWS, [])
+    blocks = list(store.blocks(width, sealed=True))
+    assert [seq for block in blocks for seq in block.seqs] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(0 <= len(block.seqs) <= width for block in blocks)
+
+
 def test_tidying_and_abandoning_lose_nothing(store: LedgerStore) -> None:
     store.append(ROWS, [], MENTIONS)
     store.checkpoint()

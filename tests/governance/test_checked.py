@@ -265,6 +265,25 @@ def test_a_changed_tail_is_not_signed(filled: Path, change: str, match: str) -> 
     assert (filled / CHECKPOINTS / "checkpoints.log").read_bytes() == notes
 
 
+def test_a_tail_without_its_payload_is_not_ours(filled: Path) -> None:
+    """Destroyed like an erased one; but erasures come after a checkpoint."""
+    cut_notes(filled, events=5)
+    zero = bytes(32)
+    with sqlite3.connect(filled / KEYS) as database:
+        [(secrets,)] = database.execute(
+            "SELECT secrets FROM event_secrets WHERE block = 0"
+        ).fetchall()
+        database.execute(
+            "UPDATE event_secrets SET secrets = ? WHERE block = 0",
+            (secrets[: 7 * 32] + zero + secrets[8 * 32 :],),
+        )
+    database.close()
+    with duckdb.connect(str(filled / DATABASE)) as connection:
+        connection.execute("UPDATE event SET sealed = NULL WHERE seq = 7")
+    with pytest.raises(ChainError, match="event 7 comes after the last checkpoint and has no"):
+        Ledger.open(filled)
+
+
 def test_tiles_of_the_tail_must_be_those_of_its_events(home: Path) -> None:
     with Ledger.open(home, create=True) as ledger:
         ledger.append([role(0)])

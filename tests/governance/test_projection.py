@@ -191,6 +191,44 @@ def test_nothing_is_asked_about_the_time_before_everything(ledger: Ledger) -> No
     assert state == State()
 
 
+class Veiled(Counting):
+    """As for somebody who may not see entry ``e2``, and after ``e3`` was erased."""
+
+    def select(
+        self,
+        start: int,
+        stop: int,
+        *,
+        types: Collection[str] | None = None,
+        subjects: Collection[str] | None = None,
+    ) -> Iterator[Event]:
+        for event in super().select(start, stop, types=types, subjects=subjects):
+            if event.header.subject == "entry:e3":
+                yield Event(event.header, None)
+            elif event.header.subject != "entry:e2":
+                yield event
+
+    def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
+        steps = super().last_steps(kind, start, stop, types=types)
+        kept = [key for key in steps if key != "e2"]
+        return LastSteps(kept, [steps[key].seq for key in kept], [steps[key].type for key in kept])
+
+
+def test_a_rollback_of_what_is_gone_moves_the_rest(ledger: Ledger) -> None:
+    append(ledger, source())
+    for name in ("e1", "e2", "e3"):
+        ledger.append(life(name))
+    before = ledger.head.seq
+    for name in ("e1", "e2", "e3"):
+        append(ledger, decided(EntryRevoked, name), ANN)
+    rollback(ledger, plan_rollback(ledger, before), actor=ANN, reason_code="drill")
+    state = state_of(Veiled(ledger), ledger.head.seq)
+    assert state.entries.statuses()["e1"] == "active"
+    assert "e2" not in state.entries
+    assert "e3" not in state.entries
+    assert [one.entry_id for one in state.entries.with_status("active")] == ["e1"]
+
+
 def test_shards_and_adapters_are_folded_together(ledger: Ledger) -> None:
     append(ledger, source())
     ledger.append(learned_card("c1", "ad1"))
