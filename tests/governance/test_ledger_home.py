@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -259,13 +260,22 @@ def test_a_newer_home_is_refused_unchanged(home: Path) -> None:
             verify_home(home)
 
 
-def test_an_event_type_of_the_future_is_named_not_skipped(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def unknown(event_type: str) -> Iterator[None]:
+    """As in a version that does not have the type yet; their order is part of the docs."""
+    kept = dict(PAYLOADS)
+    del PAYLOADS[event_type]
+    try:
+        yield
+    finally:
+        PAYLOADS.clear()
+        PAYLOADS.update(kept)
+
+
+def test_an_event_type_of_the_future_is_named_not_skipped(home: Path) -> None:
     with Ledger.open(home, create=True) as ledger:
         ledger.append([role(1)])
-    with monkeypatch.context() as patch:
-        patch.delitem(PAYLOADS, "role.granted")
+    with unknown("role.granted"):
         assert verify_home(home).ok  # proofs do not depend on knowing the type
         before = (home / DATABASE).read_bytes()
         with Ledger.open(home) as ledger:
