@@ -12,6 +12,7 @@ from itertools import zip_longest
 from governance import canonical
 from governance.batch import mentions_of
 from governance.checked import HIGHEST, LOWEST, MENTIONING, CheckedLog
+from governance.events import KeyRotated
 from governance.merkle import LogRow
 from governance.store import Mention
 from governance.verify import BLOCK, Rank, VerificationReport, verify_log
@@ -50,7 +51,7 @@ def audit(
         origin=log.origin,
         tiles=log.store.tiles(),
         check_payload=check_payload if payloads else None,
-        newest_key=log.public_key,
+        newest_key=_newest_key(log),
         progress=progress,
     )
     if payloads and log.store.mentions_complete():
@@ -72,6 +73,16 @@ def _check_fingerprint(log: CheckedLog, report: VerificationReport) -> None:
             rank=Rank.LENGTH,
             place=known.seq,
         )
+
+
+def _newest_key(log: CheckedLog) -> bytes:
+    """The key the rotations must have led to: after a crash it may not be in use yet."""
+    if log.keys.next_key is not None:
+        announced = log.keys.next_key.public_key().public_bytes_raw()
+        rotations = log.store.read(LOWEST, HIGHEST, types=[KeyRotated.event_type])
+        if any(row.subject == f"key:{announced.hex()}" for row in rotations):
+            return announced
+    return log.public_key
 
 
 def _check_mentions(log: CheckedLog, named: list[Mention], report: VerificationReport) -> None:

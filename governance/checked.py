@@ -229,11 +229,6 @@ class CheckedLog:
     # --- reading -----------------------------------------------------------------------
 
     @property
-    def tree(self) -> Tree:
-        """The signed tree as it stands; never changed, only replaced."""
-        return self._tree
-
-    @property
     def state(self) -> State:
         """The live state; never changed, only replaced.
 

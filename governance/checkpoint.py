@@ -93,22 +93,31 @@ class CheckpointLog:
         """Leave out most of the old notes, once the file has grown; see the module.
 
         Raises:
-            StoreError: it could not be rewritten; it is as it was.
+            StoreError: it could not be rewritten; no note is lost.
         """
         try:
             if self._descriptor is None or self._path.stat().st_size < THIN_ABOVE_BYTES:
                 return
             signed = self.notes()
             kept = [note for note, keep in zip(signed, _worth(signed), strict=True) if keep]
-            write_whole(self._path, "".join(f"{note}\n" for note in kept))
-            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            fresh = self._path.with_name(f"{FILE_NAME}.thin")
+            write_whole(fresh, "".join(f"{note}\n" for note in kept))
+            # Opened before it is put in place: what follows must never be written to a file
+            # that has no name any more.
+            descriptor = os.open(fresh, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                fresh.replace(self._path)
+            except OSError:
+                os.close(descriptor)
+                raise
+            os.close(self._descriptor)
+            self._descriptor, self._torn = descriptor, False
+            sync_folder(self._path.parent)
         except OSError as error:
             raise StoreError(
                 f"checkpoint file could not be thinned: {error.strerror}",
                 hint="check free space of the home; nothing is lost",
             ) from error
-        os.close(self._descriptor)
-        self._descriptor = descriptor
 
     def drop_torn_tail(self) -> None:
         """Cut off a note that a crash left unfinished, so the next one starts on its own line.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from governance import notes
+from governance import checkpoint, notes
 from governance.checkpoint import FILE_NAME, CheckpointLog
 from governance.errors import CheckpointError, StoreError
 from governance.merkle import leaf_hash
@@ -198,3 +198,103 @@ def test_a_file_that_cannot_be_read_says_so(fast_path: Path) -> None:
     (fast_path / FILE_NAME).mkdir()
     with pytest.raises(StoreError, match="cannot be read"):
         CheckpointLog(fast_path, read_only=True).notes()
+
+
+# --- thinning ----------------------------------------------------------------------------
+
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes([1] * 32))
+
+
+def both(size: int) -> str:
+    found = notes.Checkpoint("palimpsest/ab", size, leaf_hash(b"%d" % size))
+    return notes.sign(found, KEY, OTHER)
+
+
+@pytest.fixture
+def grown(log: CheckpointLog, monkeypatch: pytest.MonkeyPatch) -> CheckpointLog:
+    """Sizes 0 to 29, of which 13 introduces a key; thinned above 1 KiB."""
+    monkeypatch.setattr(checkpoint, "NEWEST", 4)
+    monkeypatch.setattr(checkpoint, "STRIDE", 10)
+    monkeypatch.setattr(checkpoint, "THIN_ABOVE_BYTES", 1_024)
+    for size in range(30):
+        log.append(both(size) if size == 13 else note(size))
+    return log
+
+
+def sizes(log: CheckpointLog) -> list[int]:
+    return [notes.parse(one).size for one in log.notes()]
+
+
+def test_old_notes_are_thinned_and_new_ones_follow(grown: CheckpointLog, file: Path) -> None:
+    grown.thin()
+    kept = [0, 9, 13, 19, 26, 27, 28, 29]
+    assert sizes(grown) == kept
+    assert file.stat().st_mode & 0o077 == 0
+    grown.append(note(30))
+    assert sizes(grown) == [*kept, 30]
+    assert file.read_bytes().endswith(note(30).encode() + b"\n")
+    assert sizes(CheckpointLog(file.parent, read_only=True)) == [*kept, 30]
+    assert [path.name for path in file.parent.iterdir()] == [FILE_NAME]
+
+
+def test_a_small_file_is_left_alone(
+    grown: CheckpointLog, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "THIN_ABOVE_BYTES", 1 << 20)
+    before = file.read_bytes()
+    grown.thin()
+    assert file.read_bytes() == before
+    reader = CheckpointLog(file.parent, read_only=True)
+    monkeypatch.setattr(checkpoint, "THIN_ABOVE_BYTES", 0)
+    reader.thin()
+    assert file.read_bytes() == before
+
+
+def test_what_is_no_note_is_kept_for_the_check(grown: CheckpointLog, file: Path) -> None:
+    data = file.read_bytes()
+    bad = note(5).replace("\n5\n", "\nfive\n")
+    file.write_bytes(data.replace(note(5).encode(), bad.encode()))
+    grown.thin()
+    assert bad in grown.notes()
+    assert note(4) in grown.notes()  # what came before it cannot be judged either
+    assert len(grown.notes()) == 10
+
+
+@pytest.mark.parametrize("call", ["open", "replace", "fsync", "stat"])
+def test_a_thinning_that_fails_loses_no_note(
+    grown: CheckpointLog, file: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    before = file.read_bytes()
+    real = os.open
+
+    def open_but(path: object, flags: int, mode: int = 0o777) -> int:
+        if str(path).endswith(".thin"):
+            raise OSError(24, "Too many open files")
+        return real(path, flags, mode)  # type: ignore[arg-type]  # passed through
+
+    real_replace = Path.replace
+
+    def replace_but(self: Path, target: Path) -> Path:
+        if self.name.endswith(".thin"):
+            raise OSError(5, "Input/output error")
+        return real_replace(self, target)
+
+    with monkeypatch.context() as patch:
+        if call == "open":
+            patch.setattr("governance.checkpoint.os.open", open_but)
+        elif call == "replace":
+            patch.setattr(Path, "replace", replace_but)
+        elif call == "stat":
+            patch.setattr(Path, "stat", full)
+        else:
+            patch.setattr("governance.durable.os.fsync", full)
+        with pytest.raises(StoreError):
+            grown.thin()
+    assert file.read_bytes() == before
+    grown.append(note(30))
+    assert CheckpointLog(file.parent, read_only=True).last() == note(30)
+    grown.thin()
+    assert sizes(grown) == [0, 9, 13, 19, 27, 28, 29, 30]

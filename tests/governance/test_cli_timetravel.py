@@ -14,7 +14,7 @@ from governance import cli
 from governance.errors import ChainError
 from governance.events import AdapterWithdrawn, EntryRevoked, MemoryRecalled
 from governance.home import DATABASE
-from governance.ledger import Ledger
+from governance.ledger import Ledger, OwnedLog, verify_home
 from tests.governance.drafts import (
     ANN,
     BOT,
@@ -31,6 +31,7 @@ from tests.governance.drafts import (
     source,
     tombstoned,
 )
+from tests.governance.serving import serving
 
 RUNNER = CliRunner()
 
@@ -144,6 +145,20 @@ def test_projections_are_made_again_and_compared(filled: Path) -> None:
     assert "equal to what was there" in run(filled, "rebuild")
     with Ledger.open(filled, read_only=True) as ledger:
         assert list(ledger.state.recalls) == ["fact-1"]
+
+
+def test_a_service_makes_them_again_for_whoever_asks(filled: Path) -> None:
+    with serving(filled) as running:
+        assert "equal to what was there" in run(filled, "rebuild")
+        log = running.ledger.log
+        assert isinstance(log, OwnedLog)
+        log.store.replace_mentions([])
+        assert "1 missing, 0 too many" in run(filled, "rebuild", code=3)
+        assert "equal to what was there" in run(filled, "rebuild")
+        assert data(filled, "state", "--at", "12")["counts"] == {"default/default": {"active": 2}}
+        found = data(filled, "diff", "--versions", "13", "19")
+        assert len(found["entries"]) == 4
+        assert verify_home(filled).ok
 
 
 def test_a_changed_column_is_not_made_right_by_a_rebuild(filled: Path) -> None:

@@ -309,6 +309,7 @@ def test_what_is_no_keystore_is_refused_in_one_line(fast_path: Path, path: Path)
         ("UPDATE secret SET value = X'00' WHERE name = 'signing'", StoreError),
         ("DELETE FROM secret WHERE name = 'lookup'", StoreError),
         ("DROP TABLE event_secrets", StoreError),
+        ("UPDATE secret SET value = zeroblob(32) WHERE name = 'lookup'", StoreError),
     ):
         broken = fast_path / "broken.sqlite"
         broken.write_bytes(path.read_bytes())

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,7 @@ from governance.errors import (
 from governance.events import PAYLOADS, LedgerFrozen, RelayScored, RoleGranted
 from governance.home import CONFIG, PARTS, READY, STAGING
 from governance.ledger import CHECKPOINTS, DATABASE, KEYS, EventDraft, Ledger, verify_home
-from governance.ownership import LOCK
+from governance.ownership import LOCK, SERVICE
 from tests.golden.regenerate import plain
 from tests.governance.drafts import SYSTEM, StepClock, append, draft, learned_card, life, source
 
@@ -259,13 +260,22 @@ def test_a_newer_home_is_refused_unchanged(home: Path) -> None:
             verify_home(home)
 
 
-def test_an_event_type_of_the_future_is_named_not_skipped(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def unknown(event_type: str) -> Iterator[None]:
+    """As in a version that does not have the type yet; their order is part of the docs."""
+    kept = dict(PAYLOADS)
+    del PAYLOADS[event_type]
+    try:
+        yield
+    finally:
+        PAYLOADS.clear()
+        PAYLOADS.update(kept)
+
+
+def test_an_event_type_of_the_future_is_named_not_skipped(home: Path) -> None:
     with Ledger.open(home, create=True) as ledger:
         ledger.append([role(1)])
-    with monkeypatch.context() as patch:
-        patch.delitem(PAYLOADS, "role.granted")
+    with unknown("role.granted"):
         assert verify_home(home).ok  # proofs do not depend on knowing the type
         before = (home / DATABASE).read_bytes()
         with Ledger.open(home) as ledger:
@@ -408,6 +418,38 @@ def test_wrong_keystore_of_another_home_is_refused(home: Path, fast_path: Path) 
         Ledger.open(home)
     assert not verify_home(home).ok
     shutil.copy(fast_path / "keys", home / KEYS)
+    Ledger.open(home).close()
+
+
+def test_a_keystore_that_others_read_signs_nothing(home: Path) -> None:
+    with Ledger.open(home, create=True) as ledger:
+        ledger.append([role(1)])
+    for mode in (0o640, 0o604, 0o666):
+        (home / KEYS).chmod(mode)
+        with pytest.raises(StoreError, match=f"mode {mode:04o}") as caught:
+            Ledger.open(home)
+        assert "chmod 600" in caught.value.hint
+        with Ledger.open(home, read_only=True) as ledger:
+            assert ledger.head.seq == 1
+    (home / KEYS).chmod(0o600)
+    with Ledger.open(home) as ledger:
+        ledger.append([role(2)])
+
+
+def test_a_keystore_that_is_gone_says_so_itself(home: Path) -> None:
+    Ledger.open(home, create=True).close()
+    (home / KEYS).unlink()
+    with pytest.raises(StoreError, match=f"{KEYS} is missing"):
+        homes.open_files(home, read_only=False)
+
+
+def test_a_service_file_that_cannot_be_removed_stops_the_opening(home: Path) -> None:
+    Ledger.open(home, create=True).close()
+    (home / SERVICE).mkdir()
+    for _ in range(2):  # the lock was let go of
+        with pytest.raises(StoreError, match="cannot be removed"):
+            Ledger.open(home)
+    (home / SERVICE).rmdir()
     Ledger.open(home).close()
 
 

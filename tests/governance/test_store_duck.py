@@ -152,6 +152,31 @@ def test_a_closed_or_broken_engine_raises_our_errors(path: Path) -> None:
             call()
 
 
+def test_a_checkpoint_that_fails_is_harmless(path: Path) -> None:
+    write(path)
+    store = DuckStore(path)
+    store._connection.close()
+    store.checkpoint()
+    assert store.size() == 3  # opened anew
+    store.checkpoint()
+    store.close()
+
+
+def test_a_process_out_of_files_gets_an_error_and_lives(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    write(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("governance.store.engine.os.open", exhausted)
+        with pytest.raises(StoreError, match="Too many open files") as caught:
+            DuckStore(path)
+        assert "ulimit" in caught.value.hint
+    DuckStore(path).close()
+
+
 def test_events_cannot_be_stored_without_their_number_being_next_to_the_tree(path: Path) -> None:
     """A lost leaf makes the rebuilt tree differ, it is not papered over."""
     write(path, rows=5)
