@@ -85,7 +85,12 @@ def _type(annotation: object) -> str:
     for noise in (
         "typing.",
         "governance.events.bodies.",
+        "governance.events.entries.",
+        "governance.events.header.",
         "governance.events.payloads.",
+        "governance.events.policies.",
+        "governance.events.retention.",
+        "governance.events.reviews.",
         "governance.events.relays.",
     ):
         text = text.replace(noise, "")

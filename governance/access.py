@@ -34,25 +34,34 @@ MACHINE_EVENTS: Final = frozenset(
 )
 """What agents and importers may append with a token. They propose through the policy."""
 
-FREE_EVENTS: Final = frozenset({*_RECORDS, "entry.proposed", "review.commented"})
+FREE_EVENTS: Final = frozenset({*_RECORDS, "entry.proposed", "review.commented", "command.refused"})
 """What any person may append: none of it lets an entry act."""
 
 ROLE_EVENTS: Final[dict[Role, frozenset[str]]] = {
     "reviewer": frozenset(
         {
             "entry.approved", "entry.rejected", "entry.quarantined", "entry.revoked",
-            "entry.superseded", "entry.activated", "review.assigned", "adapter.withdrawn",
-            "ledger.frozen",
+            "entry.superseded", "entry.activated", "entry.expired", "review.assigned",
+            "review.claimed", "review.endorsed", "review.withdrawn", "decision.signed",
+            "adapter.withdrawn", "export.withdrawn", "ledger.frozen",
         }
     ),
     "engineer": frozenset(
-        {"rollback.applied", "ledger.frozen"}
+        {
+            "rollback.requested", "rollback.accepted", "rollback.applied", "ledger.frozen",
+            "entry.expired", "drift.held", "verifier.rated",
+        }
         | {name for name in PAYLOADS if name.startswith("adapter.")}
     ),
     "officer": frozenset(
         {
             "ledger.frozen", "ledger.thawed", "policy.activated", "entry.revoked",
-            "entry.rejected", "rollback.applied", "adapter.withdrawn",
+            "entry.rejected", "entry.expired", "entry.erased", "source.erased",
+            "review.withdrawn", "decision.signed", "rollback.requested", "rollback.accepted",
+            "rollback.applied", "adapter.withdrawn", "hold.placed", "hold.lifted",
+            "export.issued", "export.withdrawn", "erasure.requested", "erasure.approved",
+            "erasure.declined", "erasure.completed", "verifier.rated", "drift.held",
+            "drift.released",
         }
     ),
     "admin": frozenset(PAYLOADS),
@@ -120,9 +129,21 @@ class Principal:
 
 
 _FOR_ALL: Final = frozenset(
-    {"policy.activated", "ledger.frozen", "ledger.thawed", "ledger.recovered", "key.rotated"}
+    {
+        "policy.activated",
+        "ledger.frozen",
+        "ledger.thawed",
+        "ledger.recovered",
+        "key.rotated",
+        "verifier.rated",
+    }
 )
-_OF_ONESELF: Final = frozenset({"role.granted", "role.withdrawn", "principal.registered"})
+_OF_ONESELF: Final = frozenset(
+    {
+        "role.granted", "role.withdrawn", "principal.registered", "signer.registered",
+        "signer.withdrawn",
+    }
+)  # fmt: skip
 
 OWNER: Final = Principal()
 

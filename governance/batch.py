@@ -79,7 +79,7 @@ def compose(
     commitments = [commit(payload) for payload in payloads]
     headers = []
     for draft, commitment in zip(drafts, commitments, strict=True):  # step 1
-        check(state, draft.payload, draft.actor, draft.scope)
+        check(state, draft.payload, draft.actor, draft.scope, now_us)
         header = _header(draft, state.seq + 1, now_us, command, commitment.digest)
         state.apply(header, draft.payload)
         headers.append(header)

@@ -113,5 +113,5 @@ def trust_of(
         levels += [state.sources[span.source_id].trust_of(span) for span in parent.spans]
         if not parent.spans:
             levels.append("internal" if parent.author.kind == "human" else "unknown")
-        frontier += parent.derived_from
+        frontier += parent.parents
     return least_trust(levels)

@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from governance.events import PAYLOADS, EntryPayload, EntryProposed, Event, RollbackApplied, Status
+from governance.events import (
+    PAYLOADS,
+    EntryPayload,
+    EntryProposed,
+    Event,
+    ReviewWithdrawn,
+    RollbackApplied,
+    Status,
+)
 from governance.layered import Layered
 from governance.records import ARRIVES, AdapterState, Entries, EntryState, ShardState
 from governance.state import State
@@ -32,9 +40,14 @@ _STATUS_AFTER: Final[dict[str, Status]] = {
 }
 STATUS_TYPES: Final = frozenset(_STATUS_AFTER)
 """Events that say by their type alone which status an entry has after them."""
+_BACK: Final = ReviewWithdrawn.event_type
+"""Puts an entry back to what it was: only its history says what."""
 _GOVERNING: Final = frozenset(
     name for name in PAYLOADS
-    if name.startswith(("policy.", "role.", "principal.", "token.", "key.", "ledger."))
+    if name.startswith((
+        "policy.", "role.", "principal.", "token.", "key.", "ledger.", "signer.", "verifier.",
+        "hold.", "drift.", "export.", "erasure.", "rollback.",
+    ))
 )  # fmt: skip
 _BUILD_TYPES: Final = frozenset(name for name in PAYLOADS if name.startswith("adapter."))
 _FEW: Final = 16
@@ -150,7 +163,7 @@ class _EntryLog(_Subjects[EntryState]):
     def __init__(self, journal: Journal, stop: int) -> None:
         super().__init__(journal, stop, "entry", lambda part: part.entries)
         self._types = ENTRY_TYPES
-        self._step_types = STATUS_TYPES
+        self._step_types = STATUS_TYPES | {_BACK}
         self._moved: dict[str, int] | None = None
         self._rollbacks: list[Event] | None = None
 
@@ -163,14 +176,18 @@ class _EntryLog(_Subjects[EntryState]):
         return self._moved
 
     def statuses(self) -> dict[str, Status]:
-        """Every entry and its status, oldest entry first; reads only what a rollback moved."""
+        """Every entry and its status, oldest entry first; reads only what was put back."""
         steps = self.steps()
-        found = dict(zip(steps.ids, map(_STATUS_AFTER.__getitem__, steps.types), strict=True))
+        known = dict(zip(steps.ids, map(_STATUS_AFTER.get, steps.types), strict=True))
         for key, seq in self.moved().items():
-            if key in found and seq > steps[key].seq:
-                entry = self.get(key)
-                if entry is not None:
-                    found[key] = entry.status
+            if key in known and seq > steps[key].seq:
+                known[key] = None
+        found: dict[str, Status] = {}
+        for key, status in known.items():
+            entry = self.get(key) if status is None else None
+            now = entry.status if entry is not None else status
+            if now is not None:
+                found[key] = now
         return found
 
     def with_status(self, statuses: Collection[Status]) -> Iterable[EntryState]:

@@ -11,16 +11,25 @@ from governance.events import (
     Body,
     CardRef,
     Channel,
+    DriftHeld,
     EntryActivated,
     EntryApproved,
+    EntryErased,
+    EntryExpired,
     EntryPayload,
     EntryQuarantined,
     EntryRejected,
     EntryRevoked,
     EntrySuperseded,
     EntryVerified,
+    ErasureRequested,
+    ExportIssued,
+    HoldPlaced,
     Origin,
     ReviewAssigned,
+    ReviewEndorsed,
+    ReviewTerms,
+    RollbackRequested,
     Scope,
     Span,
     Status,
@@ -39,6 +48,8 @@ LEAVES: Final[dict[type[EntryPayload], frozenset[Status]]] = {
     EntryQuarantined: frozenset({"proposed", "verified", "active"}),
     EntryActivated: frozenset({"approved", "active"}),
     EntrySuperseded: frozenset({"active"}),
+    EntryExpired: frozenset({"proposed", "verified", "quarantined", "approved", "active"}),
+    ReviewEndorsed: frozenset({"verified", "quarantined"}),
     EntryRevoked: frozenset({"approved", "active", "quarantined", "superseded"}),
 }
 """From which statuses each event may leave. ``active → active`` re-homes a card."""
@@ -51,6 +62,8 @@ ARRIVES: Final[dict[type[EntryPayload], Status]] = {
     EntryActivated: "active",
     EntrySuperseded: "superseded",
     EntryRevoked: "revoked",
+    EntryExpired: "expired",
+    EntryErased: "erased",
 }
 
 
@@ -79,6 +92,9 @@ class SourceState:
         covered = any(r.start <= span.start and span.end <= r.end for r in inside)
         voices = [r.trust for r in inside] + ([] if covered else [self.trust])
         return min(voices, key=TRUST_ORDER.index)
+
+
+_NO_TERMS: Final = ReviewTerms()
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,31 @@ class EntryState:
     tombstone: str | None = None
     valid_from_us: int | None = None
     valid_to_us: int | None = None
+    copy_of: str | None = None
+    terms: ReviewTerms = _NO_TERMS
+    endorsed_by: tuple[Actor, ...] = ()
+    assignee: str | None = None
+    claimed_by: Actor | None = None
+    claimed_until_us: int = 0
+    decided_seq: int | None = None
+    decided_at_us: int | None = None
+    signed_by: Actor | None = None
+    """Who signed the last decision, if anybody did."""
     previous: EntryState | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Entries it was made from, in this scope or (a copy) in another."""
+        return self.derived_from + ((self.copy_of,) if self.copy_of is not None else ())
+
+    @property
+    def acts_from_us(self) -> int | None:
+        """When its approval takes effect; ``None`` while it is not approved, or not signed yet."""
+        if self.status != "approved" or self.decided_at_us is None:
+            return None
+        if self.terms.signed and self.signed_by is None:
+            return None
+        return self.decided_at_us + self.terms.delay_s * 1_000_000
 
     def as_of(self, seq: int) -> EntryState | None:
         """The entry as it was right after event ``seq``; ``None`` before its proposal."""
@@ -199,6 +239,68 @@ class TokenState:
         return "expired" if expired else "valid"
 
 
+@dataclass(frozen=True)
+class SignerState:
+    """The key (raw Ed25519, hex) with which a principal signs decisions, and their name."""
+
+    key: str
+    name: str
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class HoldState:
+    """A legal hold; once lifted it binds nobody."""
+
+    placed: HoldPlaced
+    seq: int
+    lifted: bool = False
+
+
+@dataclass(frozen=True)
+class DriftHold:
+    """Memory that a measured effect speaks against."""
+
+    held: DriftHeld
+    scope: Scope
+    seq: int
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class ExportState:
+    """A file with entries in it that was handed out."""
+
+    issued: ExportIssued
+    scope: Scope
+    seq: int
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class ErasureState:
+    """An erasure on its way. ``status``: requested, approved, declined, completed."""
+
+    requested: ErasureRequested
+    requested_by: Actor
+    scope: Scope
+    seq: int
+    status: str = "requested"
+    approved_by: Actor | None = None
+
+
+@dataclass(frozen=True)
+class RollbackState:
+    """A rollback on its way. ``status``: requested, accepted, applied."""
+
+    requested: RollbackRequested
+    requested_by: Actor
+    scope: Scope
+    seq: int
+    status: str = "requested"
+    accepted_by: Actor | None = None
+
+
 class EntrySource(Source[EntryState], Protocol):
     """Entries that the log knows, found without reading all of it."""
 
@@ -250,9 +352,9 @@ class Entries(Layered[EntryState]):
 
     def children(self, entry_id: str) -> Iterator[EntryState]:
         """Entries derived directly from this one, oldest first."""
-        found = {e.entry_id: e for e in self.set_here().values() if entry_id in e.derived_from}
+        found = {e.entry_id: e for e in self.set_here().values() if entry_id in e.parents}
         for child in self._source.children(entry_id) if self._source is not None else ():
             entry = self[child]
-            if entry_id in entry.derived_from:
+            if entry_id in entry.parents:
                 found[child] = entry
         return iter(sorted(found.values(), key=lambda entry: entry.history[0]))

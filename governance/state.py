@@ -16,47 +16,65 @@ from governance.errors import LedgerError
 from governance.events import (
     AdapterActivated,
     AdapterCertified,
+    AdapterPayload,
     AdapterTrained,
     AdapterWithdrawn,
+    Body,
+    CardBody,
     CardRef,
+    CaseBody,
     Channel,
     Decision,
+    DecisionSigned,
     EntryActivated,
+    EntryErased,
+    EntryExpired,
+    EntryKind,
     EntryPayload,
     EntryProposed,
+    EntryQuarantined,
     EntryVerified,
+    FactBody,
     Header,
-    KeyRotated,
-    LedgerFrozen,
-    LedgerThawed,
     MemoryRecalled,
     Payload,
-    PolicyActivated,
-    PrincipalRegistered,
+    PolicyTerms,
     RelayScored,
     RelayStarted,
     RelayStepped,
     ReviewAssigned,
-    RoleGranted,
-    RoleWithdrawn,
+    ReviewClaimed,
+    ReviewEndorsed,
+    ReviewTerms,
+    ReviewWithdrawn,
     RollbackApplied,
     Scope,
+    SourceErased,
     SourceIngested,
     Status,
-    TokenIssued,
-    TokenRevoked,
+    SubtaskBody,
+    ToolBody,
+    Trust,
+    VerifierRated,
     content_digest,
 )
+from governance.governing import govern
 from governance.layered import Layered
 from governance.records import (
     ARRIVES,
     LEAVES,
     TRUST_ORDER,
     AdapterState,
+    DriftHold,
     Entries,
     EntryState,
+    ErasureState,
+    ExportState,
+    HoldState,
     RelayState,
+    RollbackState,
     ShardState,
+    SignerState,
     SourceState,
     TokenState,
 )
@@ -79,6 +97,19 @@ class State:
     principals: Layered[Scope] = field(default_factory=Layered)
     tokens: Layered[TokenState] = field(default_factory=Layered)
     recalls: Layered[Trail] = field(default_factory=Layered)
+    trusted: Layered[Trust] = field(default_factory=Layered)
+    """Principal → the most that a source it registers can be trusted."""
+    signers: Layered[SignerState] = field(default_factory=Layered)
+    verifiers: Layered[VerifierRated] = field(default_factory=Layered)
+    """Verifier → how good it was found to be."""
+    holds: Layered[HoldState] = field(default_factory=Layered)
+    drift_holds: Layered[DriftHold] = field(default_factory=Layered)
+    exports: Layered[ExportState] = field(default_factory=Layered)
+    erasures: Layered[ErasureState] = field(default_factory=Layered)
+    rollbacks: Layered[RollbackState] = field(default_factory=Layered)
+    """Rollbacks that were asked for, by id."""
+    terms: PolicyTerms = field(default_factory=PolicyTerms)
+    """What the policy in force asks of people."""
     signing_key: str | None = None
     """Public key (hex) announced by the last rotation; ``None`` before the first."""
     frozen: bool = False
@@ -126,10 +157,10 @@ class State:
         return sorted(waiting, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))
 
     def tombstones(self, scope: Scope) -> dict[str, str]:
-        """Tombstone key → entry id, of every rejected or revoked value in ``scope``."""
+        """Tombstone key → entry id, of every rejected, revoked or erased value in ``scope``."""
         return {
             entry.tombstone: entry.entry_id
-            for entry in self.having(scope, "rejected", "revoked")
+            for entry in self.having(scope, "rejected", "revoked", "erased")
             if entry.tombstone
         }
 
@@ -181,16 +212,17 @@ class State:
             self._advance(header, payload)
         elif isinstance(payload, RollbackApplied):
             self._roll_back(header, payload)
-        elif isinstance(payload, AdapterTrained | AdapterCertified):
+        elif isinstance(payload, AdapterPayload):
             self._build(header, payload)
-        elif isinstance(payload, AdapterActivated):
-            self._serve(payload.shard_id, payload.digest, header.seq)
-        elif isinstance(payload, AdapterWithdrawn):
-            self._serve(payload.shard_id, None, header.seq)
         elif isinstance(payload, RelayStarted | RelayStepped | RelayScored):
             self._relay(header, payload)
+        elif isinstance(payload, SourceIngested | SourceErased):
+            self._register(header, payload)
+        elif isinstance(payload, MemoryRecalled):
+            for entry_id in dict.fromkeys(payload.entries):
+                self.recalls[entry_id] = self.recalls.get(entry_id, Trail()).plus(header.seq)
         elif payload is not None:
-            self._govern(header, payload)
+            govern(self, header, payload)
 
     def _propose(self, header: Header, payload: EntryProposed) -> None:
         earlier = self.entries.get(payload.entry_id)
@@ -211,35 +243,44 @@ class State:
             history=(*(earlier.history if earlier else ()), header.seq),
             valid_from_us=payload.valid_from_us,
             valid_to_us=payload.valid_to_us,
+            copy_of=payload.copy_of,
             previous=earlier,
         )
 
     def _advance(self, header: Header, payload: EntryPayload) -> None:
+        if isinstance(payload, EntryErased):
+            self._erase(header, payload)
+            return
         entry = self.entries[payload.entry_id]
-        changes: dict[str, object] = {}
-        if isinstance(payload, EntryVerified):
-            changes = {"results": tuple(payload.results), "risk_ppm": payload.risk_ppm}
-        elif isinstance(payload, ReviewAssigned):
-            changes = {"in_review": True, "review_message": payload.message}
-        elif isinstance(payload, EntryActivated):
-            changes = {"adapter_digest": payload.adapter_digest}
-        elif isinstance(payload, Decision):
-            changes = {
-                "in_review": False,
-                "decided_by": header.actor,
-                "reason_code": payload.reason_code,
-                "tombstone": getattr(payload, "tombstone", None),
-            }
+        if isinstance(payload, ReviewWithdrawn):
+            # Everything as it was before the decision, its place in the queue included.
+            then = entry.as_of((entry.decided_seq or header.seq) - 1) or entry
+            history = (*entry.history, header.seq)
+            self.entries[payload.entry_id] = replace(then, history=history, previous=entry)
+            return
         moved = EntryState(**{
             **vars(entry),
             "status": ARRIVES.get(type(payload), entry.status),
             "history": (*entry.history, header.seq),
             "previous": entry,
-            **changes,
+            **_changes(entry, header, payload),
         })  # fmt: skip  # as dataclasses.replace does, at a third of its cost
         self.entries[payload.entry_id] = moved
 
+    def _erase(self, header: Header, payload: EntryErased) -> None:
+        """All that is left of an entry: that there was one, of which kind and whose."""
+        body = erased_body(payload.kind)
+        self.entries[payload.entry_id] = EntryState(
+            entry_id=payload.entry_id, version=payload.version, status="erased", body=body,
+            spans=(), scope=header.scope, author=header.actor, origin=None, derived_from=(),
+            replaces=None, episode=None, content_digest=content_digest(body),
+            proposed_seq=header.seq, history=(header.seq,), tombstone=payload.tombstone,
+        )  # fmt: skip
+
     def _roll_back(self, header: Header, payload: RollbackApplied) -> None:
+        asked = self.rollbacks.get(payload.request_id or "")
+        if asked is not None:
+            self.rollbacks[asked.requested.rollback_id] = replace(asked, status="applied")
         for change in payload.entries:
             entry = self.entries.get(change.entry_id)
             if entry is None:
@@ -259,8 +300,14 @@ class State:
             if shard.shard_id in self.shards:
                 self._serve(shard.shard_id, shard.after, header.seq)
 
-    def _build(self, header: Header, payload: AdapterTrained | AdapterCertified) -> None:
-        if isinstance(payload, AdapterTrained):
+    def _build(self, header: Header, payload: AdapterPayload) -> None:
+        if isinstance(payload, AdapterActivated):
+            self._serve(payload.shard_id, payload.digest, header.seq)
+        elif isinstance(payload, AdapterWithdrawn):
+            self._serve(payload.shard_id, None, header.seq)
+        elif isinstance(payload, AdapterCertified):
+            self._certify(header, payload)
+        elif isinstance(payload, AdapterTrained):
             shard = self.shards.get(payload.shard_id) or ShardState(payload.shard_id, header.scope)
             versions = (*(v for v in shard.versions if v != payload.digest), payload.digest)
             self.shards[payload.shard_id] = replace(shard, versions=versions)
@@ -274,7 +321,8 @@ class State:
                     cards=tuple(payload.cards),
                     seq=header.seq,
                 )
-            return
+
+    def _certify(self, header: Header, payload: AdapterCertified) -> None:
         adapter = self.adapters[payload.digest]
         absorbed = tuple(card.entry_id for card in payload.cards if card.certified)
         kept = "active" if adapter.status == "active" else "certified"
@@ -295,6 +343,19 @@ class State:
         served = (*shard.served, (seq, digest))
         self.shards[shard_id] = replace(shard, active=digest, served=served)
 
+    def _register(self, header: Header, payload: SourceIngested | SourceErased) -> None:
+        if isinstance(payload, SourceIngested):
+            self.sources[payload.source_id] = SourceState(
+                payload.source_id, payload.kind, payload.name, payload.media_type,
+                payload.sha256, payload.trust, header.scope, len(payload.text), header.seq,
+                tuple(payload.ranges),
+            )  # fmt: skip
+        else:
+            self.sources[payload.source_id] = SourceState(
+                payload.source_id, "erased", "[erased]", "", "", "unknown", header.scope, 0,
+                header.seq,
+            )  # fmt: skip
+
     def _relay(self, header: Header, payload: RelayStarted | RelayStepped | RelayScored) -> None:
         if isinstance(payload, RelayStarted):
             self.relays[payload.relay_id] = RelayState(
@@ -308,45 +369,67 @@ class State:
             relay = replace(relay, scored_seq=header.seq)
         self.relays[payload.relay_id] = relay
 
-    def _govern(self, header: Header, payload: Payload) -> None:
-        if isinstance(payload, SourceIngested):
-            self.sources[payload.source_id] = SourceState(
-                payload.source_id, payload.kind, payload.name, payload.media_type,
-                payload.sha256, payload.trust, header.scope, len(payload.text), header.seq,
-                tuple(payload.ranges),
-            )  # fmt: skip
-        elif isinstance(payload, MemoryRecalled):
-            for entry_id in dict.fromkeys(payload.entries):
-                self.recalls[entry_id] = self.recalls.get(entry_id, Trail()).plus(header.seq)
-        elif isinstance(payload, PolicyActivated):
-            self.policies[payload.name] = payload.digest
-            self.active_policy = payload.name
-        elif isinstance(payload, KeyRotated):
-            self.signing_key = payload.new_key
-        elif isinstance(payload, LedgerFrozen | LedgerThawed):
-            self.frozen = isinstance(payload, LedgerFrozen)
-        else:
-            self._identify(payload)
 
-    def _identify(self, payload: Payload) -> None:
-        """Who may act, in which roles, within which scope, with which token."""
-        if isinstance(payload, RoleGranted):
-            held = self.roles.get(payload.principal, frozenset())
-            self.roles[payload.principal] = held | {payload.role}
-        elif isinstance(payload, RoleWithdrawn):
-            held = self.roles.get(payload.principal, frozenset())
-            self.roles[payload.principal] = held - {payload.role}
-        elif isinstance(payload, PrincipalRegistered):
-            self.principals[payload.principal] = payload.bounds
-        elif isinstance(payload, TokenIssued):
-            self.tokens[payload.token_id] = TokenState(
-                payload.token_id, payload.principal, payload.digest, payload.expires_at_us
-            )
-        elif isinstance(payload, TokenRevoked):
-            self.tokens[payload.token_id] = replace(self.tokens[payload.token_id], revoked=True)
+def _changes(entry: EntryState, header: Header, payload: EntryPayload) -> dict[str, object]:
+    """What one step changes, apart from status and history."""
+    changes: dict[str, object] = {}
+    if isinstance(payload, EntryVerified):
+        changes = {"results": tuple(payload.results), "risk_ppm": payload.risk_ppm}
+    elif isinstance(payload, ReviewAssigned):
+        changes = {
+            "in_review": True, "review_message": payload.message, "assignee": payload.assignee,
+            "terms": payload.terms or entry.terms,
+        }  # fmt: skip
+    elif isinstance(payload, ReviewClaimed):
+        holder = header.actor if payload.until_us else None
+        changes = {"claimed_by": holder, "claimed_until_us": payload.until_us}
+    elif isinstance(payload, DecisionSigned) and payload.decision_seq == entry.decided_seq:
+        changes = {"signed_by": header.actor}
+    elif isinstance(payload, EntryActivated):
+        changes = {"adapter_digest": payload.adapter_digest}
+    elif isinstance(payload, EntryExpired):
+        changes = {"in_review": False}
+    elif isinstance(payload, Decision):
+        changes = _decided(entry, header, payload)
+    return changes
+
+
+def _decided(entry: EntryState, header: Header, payload: Decision) -> dict[str, object]:
+    changes: dict[str, object] = {
+        "decided_seq": header.seq, "decided_at_us": header.recorded_at_us, "signed_by": None,
+    }  # fmt: skip
+    if isinstance(payload, ReviewEndorsed):
+        return changes | {"endorsed_by": (*entry.endorsed_by, header.actor)}
+    if header.actor.kind == "policy":  # people have the terms; rules act at once
+        changes["terms"] = ReviewTerms()
+    if isinstance(payload, EntryQuarantined):
+        changes |= {"terms": payload.terms or entry.terms, "endorsed_by": ()}
+    return changes | {
+        "in_review": False,
+        "decided_by": header.actor,
+        "reason_code": payload.reason_code,
+        "tombstone": getattr(payload, "tombstone", None),
+        "claimed_by": None,
+        "claimed_until_us": 0,
+    }
+
+
+def erased_body(kind: EntryKind) -> Body:
+    """What stands where an erased entry's content was."""
+    gone = "[erased]"
+    if kind == "card":
+        return CardBody(topic=gone, attribute=gone, question=gone, answer=gone)
+    if kind == "case":
+        return CaseBody(task=gone, plan=[], outcome=gone, reward_ppm=0, reward_origin="unknown")
+    if kind == "subtask":
+        return SubtaskBody(task=gone, step=gone, result=gone)
+    if kind == "tool":
+        return ToolBody(tool=gone, arguments="", result=gone, ok=False)
+    return FactBody(topic=gone, attribute=gone, value=gone, statement=gone)
 
 
 __all__ = [
-    "ARRIVES", "LEAVES", "TRUST_ORDER", "AdapterState", "Entries", "EntryState", "RelayState",
-    "ShardState", "SourceState", "State", "TokenState",
+    "ARRIVES", "LEAVES", "TRUST_ORDER", "AdapterState", "DriftHold", "Entries", "EntryState",
+    "ErasureState", "ExportState", "HoldState", "RelayState", "RollbackState", "ShardState",
+    "SignerState", "SourceState", "State", "TokenState", "erased_body",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ from governance.events import (
     PrincipalRegistered,
     RelayScored,
     RelayStepped,
+    ReviewTerms,
     RoleGranted,
     RoleWithdrawn,
     RollbackApplied,
@@ -69,8 +70,10 @@ _IDENTITY = (PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, Token
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
+def check(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: int) -> None:
     """Refuse an event that may not follow ``state``. Pure; called inside every append.
+
+    ``now_us`` is the time that will stand in its header, microseconds since 1970 UTC.
 
     Raises:
         FrozenError: learning is frozen and the event would learn.
@@ -87,7 +90,7 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
     if isinstance(payload, EntryProposed):
         _check_proposal(state, payload, actor, scope)
     elif isinstance(payload, EntryPayload):
-        _check_step(state, payload, actor, scope)
+        _check_step(state, payload, actor, scope, now_us)
     elif isinstance(payload, AdapterTrained):
         _check_build(state, payload, scope)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
@@ -185,7 +188,9 @@ def _check_proposal(state: State, payload: EntryProposed, actor: Actor, scope: S
             raise LedgerError(f"entry {payload.entry_id}: unknown parent {parent}")
 
 
-def _check_step(state: State, payload: EntryPayload, actor: Actor, scope: Scope) -> None:
+def _check_step(
+    state: State, payload: EntryPayload, actor: Actor, scope: Scope, now_us: int
+) -> None:
     entry = state.entries.get(payload.entry_id)
     if entry is None:
         raise LedgerError(f"entry {payload.entry_id} does not exist")
@@ -217,8 +222,19 @@ def _check_step(state: State, payload: EntryPayload, actor: Actor, scope: Scope)
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
-    if isinstance(payload, EntryActivated) and entry.channel == "parametric":
-        _check_home(state, payload)
+    if isinstance(payload, EntryActivated):
+        _check_effect(entry, now_us)
+        if entry.channel == "parametric":
+            _check_home(state, payload)
+
+
+def _check_effect(entry: EntryState, now_us: int) -> None:
+    """An approval acts once its time for second thoughts is over, signed if it has to be."""
+    if entry.status != "approved" or entry.terms == ReviewTerms():
+        return
+    if entry.acts_from_us is None or now_us < entry.acts_from_us:
+        missing = "is not signed" if entry.acts_from_us is None else "can still be withdrawn"
+        raise IllegalTransitionError(f"the approval of entry {entry.entry_id} {missing}")
 
 
 def _check_home(state: State, payload: EntryActivated) -> None:

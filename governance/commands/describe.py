@@ -10,11 +10,25 @@ from governance.events import (
     AdapterPayload,
     AdapterTrained,
     AdapterWithdrawn,
+    CommandRefused,
     Decision,
+    DecisionSigned,
+    DriftHeld,
+    DriftReleased,
     EntryActivated,
+    EntryErased,
+    EntryExpired,
     EntryProposed,
     EntrySuperseded,
     EntryVerified,
+    ErasureApproved,
+    ErasureCompleted,
+    ErasureDeclined,
+    ErasureRequested,
+    ExportIssued,
+    ExportWithdrawn,
+    HoldLifted,
+    HoldPlaced,
     KeyRotated,
     LedgerFrozen,
     LedgerRecovered,
@@ -28,13 +42,21 @@ from governance.events import (
     RelayScored,
     RelayStepped,
     ReviewAssigned,
+    ReviewClaimed,
     ReviewCommented,
+    ReviewWithdrawn,
     RoleGranted,
     RoleWithdrawn,
+    RollbackAccepted,
     RollbackApplied,
+    RollbackRequested,
+    SignerRegistered,
+    SignerWithdrawn,
+    SourceErased,
     SourceIngested,
     TokenIssued,
     TokenRevoked,
+    VerifierRated,
     text_of,
 )
 
@@ -80,7 +102,19 @@ def _review_summary(payload: Payload) -> str:
         return f"{reason}: {payload.comment}" if payload.comment else reason
     if isinstance(payload, ReviewAssigned):
         return f"{payload.rule_id}: {payload.message}"
-    return payload.comment if isinstance(payload, ReviewCommented) else ""
+    return _desk_summary(payload)
+
+
+def _desk_summary(payload: Payload) -> str:
+    if isinstance(payload, ReviewClaimed):
+        return f"until {time_of(payload.until_us)} UTC" if payload.until_us else "let go"
+    if isinstance(payload, DecisionSigned):
+        return f"{payload.name}: {payload.meaning} (event {payload.decision_seq})"
+    if isinstance(payload, EntryExpired):
+        return " ".join(filter(None, (payload.reason_code, payload.comment)))
+    if isinstance(payload, EntryErased):
+        return payload.erasure_id
+    return payload.comment if isinstance(payload, ReviewCommented | ReviewWithdrawn) else ""
 
 
 def _other_summary(payload: Payload) -> str:
@@ -125,6 +159,45 @@ def _access_summary(payload: Payload) -> str:
         return f"{payload.token_id}: {payload.reason}"
     if isinstance(payload, KeyRotated):
         return f"{payload.old_key[:12]} → {payload.new_key[:12]}: {payload.reason}"
+    return _signer_summary(payload)
+
+
+def _signer_summary(payload: Payload) -> str:
+    if isinstance(payload, SignerRegistered):
+        return f"{payload.name} signs with {payload.key[:12]}"
+    if isinstance(payload, SignerWithdrawn):
+        return payload.reason
+    if isinstance(payload, CommandRefused):
+        return f"{payload.command} on {payload.about}: {payload.message}"
+    return _request_summary(payload)
+
+
+def _request_summary(payload: Payload) -> str:
+    """What one person asks for and another must agree to, or may not touch."""
+    if isinstance(payload, RollbackRequested):
+        return f"to version {payload.to_seq}: {payload.reason_code} {payload.comment}"
+    if isinstance(payload, ErasureRequested):
+        whose = "a data subject" if payload.data_subject else f"{len(payload.entries)} entries"
+        return f"{whose}: {payload.basis} {payload.reason}"
+    if isinstance(payload, ErasureCompleted):
+        return f"{len(payload.events)} payloads destroyed, {payload.hits} found afterwards"
+    if isinstance(payload, RollbackAccepted | ErasureApproved | ErasureDeclined):
+        return payload.comment
+    return _custody_summary(payload)
+
+
+def _custody_summary(payload: Payload) -> str:
+    if isinstance(payload, HoldPlaced | HoldLifted | DriftHeld | DriftReleased):
+        return payload.reason
+    if isinstance(payload, ExportIssued):
+        return f"{payload.purpose}: {len(payload.entries)} entries"
+    if isinstance(payload, ExportWithdrawn):
+        return payload.reason_code
+    if isinstance(payload, SourceErased):
+        return payload.erasure_id
+    if isinstance(payload, VerifierRated):
+        low, high = payload.lower_ppm / _PPM, payload.upper_ppm / _PPM
+        return f"{payload.verifier} {payload.standing}: {low:+.2f} to {high:+.2f}"
     return ""
 
 

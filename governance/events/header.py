@@ -15,6 +15,7 @@ FORMAT = 1
 """Format of headers and payloads written by this version; all earlier stay readable."""
 
 ActorKind = Literal["human", "agent", "policy", "importer", "system"]
+Trust = Literal["trusted", "internal", "customer", "unknown"]
 
 
 class Frozen(BaseModel):

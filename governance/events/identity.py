@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from governance.events.header import Payload, Scope
+from governance.events.header import Payload, Scope, Trust
 
 Role = Literal["reviewer", "engineer", "officer", "admin"]
 
@@ -36,10 +36,14 @@ class RoleWithdrawn(PrincipalPayload):
 
 
 class PrincipalRegistered(PrincipalPayload):
-    """The principal acts and reads within this scope, whatever it asks for."""
+    """The principal acts and reads within this scope, whatever it asks for.
+
+    ``trust`` is the most that a source it registers can be trusted.
+    """
 
     event_type: ClassVar[str] = "principal.registered"
     bounds: Scope
+    trust: Trust = "internal"
 
 
 class TokenPayload(Payload):

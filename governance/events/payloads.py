@@ -12,8 +12,21 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from governance.events.bodies import Body, EntryKind, Ppm, Span
-from governance.events.header import Frozen, Payload
+from governance.events.bodies import Channel, EntryKind, Ppm
+from governance.events.entries import (
+    EntryActivated,
+    EntryApproved,
+    EntryErased,
+    EntryExpired,
+    EntryProposed,
+    EntryQuarantined,
+    EntryRejected,
+    EntryRevoked,
+    EntrySuperseded,
+    EntryVerified,
+    Status,
+)
+from governance.events.header import Frozen, Payload, Scope, Trust
 from governance.events.identity import (
     KeyRotated,
     PrincipalRegistered,
@@ -22,17 +35,35 @@ from governance.events.identity import (
     TokenIssued,
     TokenRevoked,
 )
+from governance.events.policies import DriftHeld, DriftReleased, PolicyActivated, VerifierRated
 from governance.events.relays import (
     RelayScored,
     RelayStarted,
     RelayStepped,
 )
+from governance.events.retention import (
+    ErasureApproved,
+    ErasureCompleted,
+    ErasureDeclined,
+    ErasureRequested,
+    ExportIssued,
+    ExportWithdrawn,
+    HoldLifted,
+    HoldPlaced,
+    SourceErased,
+)
+from governance.events.reviews import (
+    CommandRefused,
+    DecisionSigned,
+    ReviewAssigned,
+    ReviewClaimed,
+    ReviewCommented,
+    ReviewEndorsed,
+    ReviewWithdrawn,
+    SignerRegistered,
+    SignerWithdrawn,
+)
 
-Status = Literal[
-    "proposed", "verified", "approved", "active", "superseded", "revoked", "expired",
-    "rejected", "quarantined", "erased",
-]  # fmt: skip
-Trust = Literal["trusted", "internal", "customer", "unknown"]
 Arm = Literal["none", "external", "parametric", "both"]
 
 
@@ -67,135 +98,6 @@ class SourceIngested(Payload):
     def subject_id(self) -> str:
         """``source:ID``."""
         return f"source:{self.source_id}"
-
-
-# --- entries ---------------------------------------------------------------------------
-
-
-class EntryPayload(Payload):
-    """Base of everything that happens to one version of one entry."""
-
-    entry_id: str
-    version: int = Field(ge=1)
-
-    def subject_id(self) -> str:
-        """``entry:ID``."""
-        return f"entry:{self.entry_id}"
-
-    def subject_version(self) -> int:
-        """Of the entry."""
-        return self.version
-
-
-class Origin(Frozen):
-    """Which model wrote it, under which adapter and with which memory in its prompt."""
-
-    model_id: str
-    model_digest: str
-    adapter_digest: str | None = None
-    recalled: list[str] = []
-    prompt_digest: str | None = None
-
-
-class EntryProposed(EntryPayload):
-    """Somebody wants this remembered. Nothing acts on it yet."""
-
-    event_type: ClassVar[str] = "entry.proposed"
-    body: Body
-    spans: list[Span] = []
-    origin: Origin | None = None
-    derived_from: list[str] = []
-    replaces: str | None = None
-    valid_from_us: int | None = None
-    valid_to_us: int | None = None
-
-    def mentions(self) -> Iterable[str]:
-        """Its parents."""
-        return (f"entry:{parent}" for parent in self.derived_from)
-
-
-class VerifierResult(Frozen):
-    """What one verifier found. ``error`` counts as a failure, never as a pass."""
-
-    verifier: str
-    version: int
-    outcome: Literal["pass", "fail", "error"]
-    detail: str = ""
-    score_ppm: Ppm | None = None
-    evidence_digest: str | None = None
-
-
-class EntryVerified(EntryPayload):
-    """The verifiers ran; each result stands by itself."""
-
-    event_type: ClassVar[str] = "entry.verified"
-    results: list[VerifierResult]
-    risk_ppm: Ppm
-
-
-class Decision(EntryPayload):
-    """Base of decisions on an entry, by a policy rule or a person."""
-
-    content_digest: str
-    reason_code: str = Field(min_length=1)
-    comment: str = ""
-    rule_id: str | None = None
-
-
-class EntryApproved(Decision):
-    """Allowed to act once its channel has taken it up."""
-
-    event_type: ClassVar[str] = "entry.approved"
-
-
-class EntryRejected(Decision):
-    """Refused; ``tombstone`` keeps the value from coming back under another id."""
-
-    event_type: ClassVar[str] = "entry.rejected"
-    tombstone: str | None = None
-
-
-class EntryQuarantined(Decision):
-    """Suspicious: kept apart, acts on nothing, waits for a person."""
-
-    event_type: ClassVar[str] = "entry.quarantined"
-
-
-class EntryRevoked(Decision):
-    """Taken back, with everything derived from it."""
-
-    event_type: ClassVar[str] = "entry.revoked"
-    tombstone: str | None = None
-
-
-class EntryActivated(EntryPayload):
-    """In force: recallable, or (cards) held by the adapter named here."""
-
-    event_type: ClassVar[str] = "entry.activated"
-    adapter_digest: str | None = None
-
-
-class EntrySuperseded(EntryPayload):
-    """Replaced by another entry."""
-
-    event_type: ClassVar[str] = "entry.superseded"
-    by: str
-
-
-class ReviewAssigned(EntryPayload):
-    """The policy asks for a person; the entry waits in the queue."""
-
-    event_type: ClassVar[str] = "review.assigned"
-    rule_id: str
-    message: str
-    assignee: str | None = None
-
-
-class ReviewCommented(EntryPayload):
-    """A remark that changes nothing."""
-
-    event_type: ClassVar[str] = "review.commented"
-    comment: str = Field(min_length=1)
 
 
 # --- use -------------------------------------------------------------------------------
@@ -359,20 +261,50 @@ class ShardChange(Frozen):
     after: str | None
 
 
-class RollbackApplied(Payload):
+class RollbackPayload(Payload):
+    """Base of what concerns one rollback."""
+
+    rollback_id: str
+
+    def subject_id(self) -> str:
+        """``rollback:ID``."""
+        return f"rollback:{self.rollback_id}"
+
+
+class RollbackRequested(RollbackPayload):
+    """Somebody wants to go back to ``to_seq``; a second person must accept.
+
+    ``plan_digest`` is of the preview that both have seen: if what would change changes, both
+    look again.
+    """
+
+    event_type: ClassVar[str] = "rollback.requested"
+    to_seq: int = Field(ge=0)
+    only_scope: Scope | None
+    only_channel: Channel | None
+    plan_digest: str
+    reason_code: str = Field(min_length=1)
+    comment: str = ""
+
+
+class RollbackAccepted(RollbackPayload):
+    """A second person agrees to what was requested."""
+
+    event_type: ClassVar[str] = "rollback.accepted"
+    comment: str = ""
+
+
+class RollbackApplied(RollbackPayload):
     """Entries and shards were put back to how they stood at ``to_seq``, exactly."""
 
     event_type: ClassVar[str] = "rollback.applied"
-    rollback_id: str
     to_seq: int = Field(ge=0)
     entries: list[EntryChange]
     shards: list[ShardChange]
     reason_code: str = Field(min_length=1)
     comment: str = ""
-
-    def subject_id(self) -> str:
-        """``rollback:ID``."""
-        return f"rollback:{self.rollback_id}"
+    request_id: str | None = None
+    """The request that a second person accepted."""
 
     def mentions(self) -> Iterable[str]:
         """The entries and shards it moved."""
@@ -381,19 +313,6 @@ class RollbackApplied(Payload):
 
 
 # --- governance ------------------------------------------------------------------------
-
-
-class PolicyActivated(Payload):
-    """From here on this policy decides. ``digest`` is of ``text`` in UTF-8."""
-
-    event_type: ClassVar[str] = "policy.activated"
-    name: str
-    digest: str
-    text: str
-
-    def subject_id(self) -> str:
-        """``policy:NAME``."""
-        return f"policy:{self.name}"
 
 
 class LedgerPayload(Payload):
@@ -438,6 +357,13 @@ PAYLOADS: dict[str, type[Payload]] = {
         PolicyActivated, PrincipalRegistered, RoleGranted, RoleWithdrawn,
         TokenIssued, TokenRevoked, KeyRotated,
         LedgerFrozen, LedgerThawed, LedgerRecovered,
+        ReviewClaimed, ReviewEndorsed, ReviewWithdrawn, DecisionSigned,
+        SignerRegistered, SignerWithdrawn, CommandRefused,
+        EntryExpired, EntryErased, SourceErased,
+        HoldPlaced, HoldLifted, ExportIssued, ExportWithdrawn,
+        ErasureRequested, ErasureApproved, ErasureDeclined, ErasureCompleted,
+        RollbackRequested, RollbackAccepted,
+        VerifierRated, DriftHeld, DriftReleased,
     )
 }  # fmt: skip
 """Every event type this version writes or reads."""

@@ -25,6 +25,13 @@ DOCUMENTED = {
     "policy.activated", "role.granted", "role.withdrawn",
     "principal.registered", "token.issued", "token.revoked", "key.rotated",
     "ledger.frozen", "ledger.thawed", "ledger.recovered",
+    "review.claimed", "review.endorsed", "review.withdrawn", "decision.signed",
+    "signer.registered", "signer.withdrawn", "command.refused",
+    "entry.expired", "entry.erased", "source.erased",
+    "hold.placed", "hold.lifted", "export.issued", "export.withdrawn",
+    "erasure.requested", "erasure.approved", "erasure.declined", "erasure.completed",
+    "rollback.requested", "rollback.accepted",
+    "verifier.rated", "drift.held", "drift.released",
 }  # fmt: skip
 
 
@@ -47,7 +54,7 @@ def test_names_are_past_tense_and_lead_to_a_subject() -> None:
     for payload in EXAMPLES:
         group, _, verb = payload.event_type.partition(".")
         assert group
-        assert verb.endswith("ed") or verb in {"frozen", "withdrawn"}
+        assert verb.endswith("ed") or verb in {"frozen", "withdrawn", "held"}
         kind, _, identity = payload.subject_id().partition(":")
         assert kind
         assert identity
@@ -168,4 +175,14 @@ def test_header_bytes_depend_on_every_field() -> None:
 def test_public_names_are_exact() -> None:
     assert sorted(set(ev.__all__)) == sorted(ev.__all__)
     public = {name for name in vars(ev) if not name.startswith("_")}
-    assert public - {"bodies", "header", "identity", "payloads", "relays"} == set(ev.__all__)
+    assert public - {
+        "bodies",
+        "entries",
+        "header",
+        "identity",
+        "payloads",
+        "policies",
+        "relays",
+        "retention",
+        "reviews",
+    } == set(ev.__all__)

@@ -246,5 +246,8 @@ def test_shards_and_adapters_are_folded_together(ledger: Ledger) -> None:
 
 def test_every_event_of_an_entry_says_its_status_by_its_type_or_leaves_it() -> None:
     assert STATUS_TYPES <= ENTRY_TYPES
-    assert {"review.assigned", "review.commented"} == ENTRY_TYPES - STATUS_TYPES
+    assert {
+        "review.assigned", "review.claimed", "review.commented", "review.endorsed",
+        "review.withdrawn", "decision.signed",
+    } == ENTRY_TYPES - STATUS_TYPES  # fmt: skip
     assert draft(verified()).payload.event_type in STATUS_TYPES

@@ -18,6 +18,7 @@ from governance.events import (
     Actor,
     Decision,
     EntryApproved,
+    EntryExpired,
     EntryQuarantined,
     EntryRejected,
     EntryRevoked,
@@ -33,6 +34,7 @@ from governance.events import (
     RelayStepped,
     ReviewAssigned,
     ReviewCommented,
+    ReviewEndorsed,
     RoleGranted,
     RoleWithdrawn,
     Span,
@@ -45,6 +47,7 @@ from tests.governance.drafts import (
     BOB,
     BOT,
     ELSEWHERE,
+    EPOCH_US,
     HERE,
     POLICY,
     SYSTEM,
@@ -74,6 +77,8 @@ STEPS: dict[str, Payload] = {
     "active": activated(),
     "superseded": EntrySuperseded(entry_id="e1", version=1, by="e2"),
     "revoked": decided(EntryRevoked),
+    "expired": EntryExpired(entry_id="e1", version=1, reason_code="ttl"),
+    "endorsed": decided(ReviewEndorsed),
 }
 PATHS: dict[Status, list[str]] = {
     "proposed": [],
@@ -84,17 +89,25 @@ PATHS: dict[Status, list[str]] = {
     "revoked": ["verified", "approved", "active", "revoked"],
     "rejected": ["verified", "rejected"],
     "quarantined": ["verified", "quarantined"],
-    "expired": [],
+    "expired": ["verified", "approved", "active", "expired"],
 }
 ALLOWED: dict[Status, set[str]] = {
-    "proposed": {"verified", "rejected", "quarantined"},
-    "verified": {"verified", "review", "approved", "rejected", "quarantined"},
-    "approved": {"active", "rejected", "revoked"},
-    "active": {"active", "superseded", "revoked", "quarantined"},
+    "proposed": {"verified", "rejected", "quarantined", "expired"},
+    "verified": {
+        "verified",
+        "review",
+        "endorsed",
+        "approved",
+        "rejected",
+        "quarantined",
+        "expired",
+    },
+    "approved": {"active", "rejected", "revoked", "expired"},
+    "active": {"active", "superseded", "revoked", "quarantined", "expired"},
     "superseded": {"revoked"},
     "revoked": set(),
     "rejected": set(),
-    "quarantined": {"review", "approved", "rejected", "revoked"},
+    "quarantined": {"review", "endorsed", "approved", "rejected", "revoked", "expired"},
     "expired": set(),
 }
 
@@ -115,7 +128,7 @@ def test_the_state_machine_allows_exactly_what_the_design_says(status: Status, s
     assert world.status() == status
     if step == "comment" or step in ALLOWED[status]:
         world.does(draft(STEPS[step], ANN))
-        expected = status if step in {"comment", "review"} else step
+        expected = status if step in {"comment", "review", "endorsed"} else step
         assert world.status() == expected
         assert world.state.entries["e1"].history[-1] == world.state.seq
     else:
@@ -133,7 +146,7 @@ def test_author_is_not_reviewer() -> None:
     world = World(SOURCE, draft(proposed(), ANN), draft(verified()))
     world.refuses(SelfReviewError, decided(EntryApproved), ANN, match="another reviewer|wrote")
     # Taking one's own proposal back is no approval.
-    check(world.state, decided(EntryRejected), ANN, HERE)
+    check(world.state, decided(EntryRejected), ANN, HERE, EPOCH_US)
     assert world.does(draft(decided(EntryApproved), BOB)).status() == "approved"
 
 
@@ -164,8 +177,8 @@ def test_evidence_before_belief() -> None:
     ):
         world.refuses(LedgerError, proposed(spans=[span]), BOT, match="does not resolve")
     whole = Span(source_id="s1", start=0, end=chars)
-    check(world.state, proposed(spans=[whole]), BOT, HERE)
-    check(world.state, proposed(spans=()), ANN, HERE)  # a named person stands for it
+    check(world.state, proposed(spans=[whole]), BOT, HERE, EPOCH_US)
+    check(world.state, proposed(spans=()), ANN, HERE, EPOCH_US)  # a named person stands for it
 
 
 def test_sources_are_what_their_digest_says() -> None:
@@ -201,7 +214,7 @@ def test_a_span_is_as_trusted_as_its_least_trusted_voice() -> None:
 def test_lineage_must_exist_and_be_visible() -> None:
     world = World(SOURCE, draft(proposed("p1"), BOT))
     world.refuses(LedgerError, proposed("e2", derived_from=["nothing"]), BOT, match="unknown")
-    check(world.state, proposed("e2", derived_from=["p1"]), BOT, HERE)
+    check(world.state, proposed("e2", derived_from=["p1"]), BOT, HERE, EPOCH_US)
     away = draft(source("s2"), scope=ELSEWHERE)
     world.does(away)
     world.refuses(
@@ -219,7 +232,7 @@ def test_scopes_do_not_mix() -> None:
     world.does(draft(proposed(), BOT))
     world.refuses(LedgerError, verified(), SYSTEM, ELSEWHERE, match="another scope")
     world.refuses(LedgerError, proposed(version=2), ANN, ELSEWHERE, match="another scope")
-    check(world.state, verified(), SYSTEM, HERE)
+    check(world.state, verified(), SYSTEM, HERE, EPOCH_US)
 
     assert [entry.entry_id for entry in world.state.visible(HERE)] == ["e1"]
     assert list(world.state.visible(ELSEWHERE)) == []
@@ -250,7 +263,7 @@ def test_versions_count_up_by_one() -> None:
     world.refuses(AppendConflictError, proposed(version=2), BOT, match="version 1 expected")
     world.does(draft(proposed(), BOT))
     world.refuses(AppendConflictError, proposed(), BOT, match="version 2 expected")
-    check(world.state, proposed(version=2), BOT, HERE)
+    check(world.state, proposed(version=2), BOT, HERE, EPOCH_US)
 
 
 @pytest.mark.parametrize("status", PATHS)
@@ -264,7 +277,7 @@ def test_a_new_version_never_pushes_out_what_was_decided(status: Status) -> None
         assert world.state.entries["e1"].version == 2
     else:
         world.refuses(IllegalTransitionError, again, BOT, match="no new version")
-        check(world.state, proposed("e2", replaces="e1"), BOT, HERE)
+        check(world.state, proposed("e2", replaces="e1"), BOT, HERE, EPOCH_US)
 
 
 # --- freeze ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tests.governance.drafts import (
     ANN,
     BOT,
     ELSEWHERE,
+    EPOCH_US,
     HERE,
     card_body,
     decided,
@@ -87,9 +88,9 @@ def test_a_rollback_cannot_smuggle_anything_into_force() -> None:
     ):
         payload = rolled_back(to_seq, [(entry_id, before, after)])  # type: ignore[list-item]
         world.refuses(LedgerError, payload, ANN)
-    check(world.state, rolled_back(4, [("e1", "active", "approved")]), ANN, HERE)
+    check(world.state, rolled_back(4, [("e1", "active", "approved")]), ANN, HERE, EPOCH_US)
     for after in INERT:
-        check(world.state, rolled_back(1, [("e2", "verified", after)]), ANN, HERE)
+        check(world.state, rolled_back(1, [("e2", "verified", after)]), ANN, HERE, EPOCH_US)
 
 
 def test_a_rollback_brings_the_old_version_back_with_its_text() -> None:
@@ -103,7 +104,7 @@ def test_a_rollback_brings_the_old_version_back_with_its_text() -> None:
     assert [waiting.entry_id for waiting in world.state.queue(HERE)] == ["e1"]
     # The number of the undone version is not given to another text.
     world.refuses(AppendConflictError, proposed(version=2), BOT, match="version 3 expected")
-    check(world.state, proposed(version=3), BOT, HERE)
+    check(world.state, proposed(version=3), BOT, HERE, EPOCH_US)
 
 
 def test_a_stale_rollback_plan_is_refused() -> None:
@@ -117,7 +118,7 @@ def test_a_stale_rollback_plan_is_refused() -> None:
     world.refuses(
         LedgerError, rolled_back(4, [("e1", "active", "approved")] * 2), ANN, match="twice"
     )
-    check(world.state, rolled_back(at_seq, shards=[("sh1", "ad1", "ad1")]), ANN, HERE)
+    check(world.state, rolled_back(at_seq, shards=[("sh1", "ad1", "ad1")]), ANN, HERE, EPOCH_US)
 
 
 def test_a_rollback_serves_no_adapter_whose_cards_stay_revoked() -> None:
@@ -129,7 +130,7 @@ def test_a_rollback_serves_no_adapter_whose_cards_stay_revoked() -> None:
     )
     shard = [("sh1", None, "ad1")]
     world.refuses(IllegalTransitionError, rolled_back(then, shards=shard), ANN, match="revoked")
-    check(world.state, rolled_back(then, [("c1", "revoked", "active")], shard), ANN, HERE)
+    check(world.state, rolled_back(then, [("c1", "revoked", "active")], shard), ANN, HERE, EPOCH_US)
 
 
 def test_a_rollback_stays_in_its_scope() -> None:
@@ -140,4 +141,4 @@ def test_a_rollback_stays_in_its_scope() -> None:
     )
     for payload in payloads:
         world.refuses(LedgerError, payload, ANN, ELSEWHERE, match="another scope")
-        check(world.state, payload, ANN, HERE)
+        check(world.state, payload, ANN, HERE, EPOCH_US)

@@ -22,6 +22,7 @@ from governance.ledger import EventDraft
 from governance.state import State
 from governance.transitions import check
 from tests.governance.drafts import (
+    EPOCH_US,
     HERE,
     SYSTEM,
     draft,
@@ -36,11 +37,12 @@ class World:
     def __init__(self, *drafts: EventDraft) -> None:
         self.state = State()
         self.past: list[State] = [State()]
+        self.now_us = EPOCH_US
         self.does(*drafts)
 
     def does(self, *drafts: EventDraft) -> World:
         for one in drafts:
-            check(self.state, one.payload, one.actor, one.scope)
+            check(self.state, one.payload, one.actor, one.scope, self.now_us)
             self.state = self.state.fork()
             seq = self.state.seq + 1
             self.state.apply(header(one.payload, seq, one.actor, one.scope), one.payload)
@@ -53,7 +55,7 @@ class World:
     ) -> None:  # fmt: skip
         before = self.state.fork()
         with pytest.raises(error, match=match) as caught:
-            check(self.state, payload, actor, scope)
+            check(self.state, payload, actor, scope, self.now_us)
         assert caught.type is error
         assert self.state == before
 

@@ -12,13 +12,14 @@ from governance.state import State
 
 STATUSES: Final[tuple[Status, ...]] = (
     "proposed", "verified", "approved", "active", "rejected", "quarantined", "superseded",
-    "revoked", "expired",
+    "revoked", "expired", "erased",
 )  # fmt: skip
 MAPS: Final = (
     "sources", "entries", "shards", "adapters", "relays", "policies", "roles", "principals",
-    "tokens", "recalls",
+    "tokens", "recalls", "trusted", "signers", "verifiers", "holds", "drift_holds", "exports",
+    "erasures", "rollbacks",
 )  # fmt: skip
-PLAIN: Final = ("seq", "active_policy", "signing_key", "frozen")
+PLAIN: Final = ("seq", "active_policy", "terms", "signing_key", "frozen")
 
 
 def test_nothing_of_the_state_is_forgotten_here() -> None:
