@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from governance.errors import GovernanceError, PalimpsestError
+from governance.errors import GovernanceError, PalimpsestError, StoreError, VerificationError
 from governance.events import Actor, CommandRefused, Scope
 from governance.ledger import EventDraft, Ledger
 
@@ -30,6 +30,8 @@ def recording(
     """
     try:
         yield
+    except (StoreError, VerificationError):
+        raise
     except GovernanceError as error:
         payload = CommandRefused(
             command=command, about=about, error=type(error).__name__, message=str(error)
