@@ -9,10 +9,10 @@ from governance.verifiers.protocol import VerificationContext, failed, passed
 
 
 class Duplicate:
-    """Same kind, topic, attribute and value as an entry in force."""
+    """Same kind, topic, attribute and value as an entry in force, at the same time."""
 
     name: ClassVar[str] = "duplicate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def verify(self, context: VerificationContext) -> VerifierResult:
         """Fails naming the entry that already says it."""
@@ -22,6 +22,7 @@ class Duplicate:
                 peer.entry_id != context.entry_id
                 and peer.body.kind == context.body.kind
                 and peer.claim.key == claim.key
+                and peer.valid.meets(context.valid)
             ):
                 return failed(self, f"same as {peer.entry_id}")
         return passed(self)
