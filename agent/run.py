@@ -123,7 +123,9 @@ def _activate(ledger: Ledger, policy: Policy, scope: Scope) -> None:
     state = ledger.state
     if state.active_policy == policy.name and state.policies.get(policy.name) == policy.digest:
         return
-    payload = PolicyActivated(name=policy.name, digest=policy.digest, text=policy.text)
+    payload = PolicyActivated(
+        name=policy.name, digest=policy.digest, text=policy.text, terms=policy.terms
+    )
     ledger.append([EventDraft(payload, SYSTEM, scope)])
 
 

@@ -16,7 +16,6 @@ from governance.events import (
     EntryRejected,
     EntrySuperseded,
     EntryVerified,
-    Payload,
     ReviewAssigned,
     Scope,
     channel_of,
@@ -119,13 +118,14 @@ def policy_drafts(
             # No tombstone: the rule will say the same again, and better evidence may come.
             payload = verdict(EntryRejected)
         elif decision.outcome == "quarantine":
-            payload = verdict(EntryQuarantined)
+            payload = verdict(EntryQuarantined).model_copy(update={"terms": decision.terms})
         else:
             payload = ReviewAssigned(
                 entry_id=subject.entry_id,
                 version=subject.version,
                 rule_id=decision.rule_id,
                 message=decision.message,
+                terms=decision.terms,
             )
         drafts = [EventDraft(payload, actor, subject.scope)]
     return [
@@ -139,15 +139,29 @@ def policy_drafts(
 def approval_drafts(
     state: State, subject: Subject, approval: EntryApproved, actor: Actor
 ) -> list[EventDraft]:
-    """An approval and everything it brings about at once (``review``, rules 2 and 3).
+    """An approval that acts at once, and everything it brings about.
 
     Raises:
         LedgerError: it would replace an entry of another scope.
     """
-    payloads: list[Payload] = [approval]
+    return [
+        EventDraft(approval, actor, subject.scope),
+        *effect_drafts(state, subject, actor),
+    ]
+
+
+def effect_drafts(state: State, subject: Subject, actor: Actor) -> list[EventDraft]:
+    """What an approval brings about when it takes effect (``review``, rules 2 and 3).
+
+    A card has none of its own: it becomes active inside a certified adapter.
+
+    Raises:
+        LedgerError: it would replace an entry of another scope.
+    """
+    drafts = []
     if not subject.parametric:
-        payloads.append(EntryActivated(entry_id=subject.entry_id, version=subject.version))
-    drafts = [EventDraft(payload, actor, subject.scope) for payload in payloads]
+        active = EntryActivated(entry_id=subject.entry_id, version=subject.version)
+        drafts.append(EventDraft(active, actor, subject.scope))
     gone = _superseded(state, subject)
     drafts += [
         EventDraft(

@@ -139,6 +139,10 @@ class SelfReviewError(ReviewError):
     """The author of an entry may not decide on it."""
 
 
+class ClaimedError(ReviewError):
+    """Another reviewer is deciding on it."""
+
+
 class RollbackError(GovernanceError):
     """A rollback cannot be planned or applied."""
 

@@ -33,8 +33,17 @@ from typing import Any, Final, NamedTuple, Protocol, get_args
 
 from governance.asking import asked_of
 from governance.errors import PolicyFileError
-from governance.events import ActorKind, Channel, EntryKind, Scope, Trust, VerifierResult
-from governance.policyfile import Outcome, Rule, Severity, read_policy_file
+from governance.events import (
+    ActorKind,
+    Channel,
+    EntryKind,
+    PolicyTerms,
+    ReviewTerms,
+    Scope,
+    Trust,
+    VerifierResult,
+)
+from governance.policyfile import Outcome, Place, Review, Rule, Severity, read_policy_file
 from governance.verifiers import NAMES
 
 STRICTEST_FIRST: Final[tuple[Outcome, ...]] = get_args(Outcome)
@@ -44,7 +53,8 @@ SUFFIX: Final = ".yaml"
 MAX_BYTES: Final = 200_000
 
 _MILLION: Final = 1_000_000
-
+_FOR_PEOPLE: Final = frozenset({"review", "quarantine"})
+_NEVER: Final = "false"
 
 
 # --- what a rule sees, and what comes out ----------------------------------------------
@@ -125,6 +135,8 @@ class Decision:
     clause: str
     policy: str
     digest: str
+    terms: ReviewTerms = field(default_factory=ReviewTerms)
+    """What a person's approval takes, if a person must decide."""
 
 
 # --- the policy -----------------------------------------------------------------------
@@ -165,6 +177,10 @@ class Policy:
     _compiled: tuple[CompiledRule, ...] = field(repr=False, compare=False)
     _together: _Program | None = field(default=None, repr=False, compare=False)
     """All rules as one list, evaluated in one go; an error of any rule is one of the list."""
+    terms: PolicyTerms = field(default_factory=PolicyTerms)
+    """What it asks of people, whatever they decide on."""
+    _review: Review = field(default_factory=Review, repr=False)
+    _two_people: _Program | None = field(default=None, repr=False, compare=False)
 
     def decide(self, facts: PolicyInput) -> Decision:
         """Evaluate every rule and return the strictest that holds (module rules 2 to 4)."""
@@ -192,8 +208,22 @@ class Policy:
                 f"{', '.join(useless)} was found to be non-informative, so rule {rule.id} "
                 "may not allow on it"
             )
+        terms = self.review_terms(facts) if outcome in _FOR_PEOPLE else ReviewTerms()
         return Decision(
-            outcome, rule.id, message, rule.severity, rule.clause, self.name, self.digest
+            outcome, rule.id, message, rule.severity, rule.clause, self.name, self.digest, terms
+        )
+
+    def review_terms(self, facts: PolicyInput) -> ReviewTerms:
+        """What it takes until a person's approval of such an entry acts.
+
+        A condition that cannot be evaluated asks for two people.
+        """
+        asked = self._review
+        alone = self._two_people is None or (
+            _evaluate(self._two_people, _environment().Activation(facts.variables())) is False
+        )
+        return ReviewTerms(
+            people=1 if alone else 2, delay_s=asked.approval_delay_s, signed=asked.signed
         )
 
     def _deny(self, rule_id: str, message: str, clause: str) -> Decision:
@@ -283,6 +313,9 @@ def parse_policy(text: str, path: Path) -> Policy:
         rules=tuple(file.rules),
         _compiled=compiled,
         _together=_compile_together(file.rules),
+        terms=file.terms,
+        _review=file.review,
+        _two_people=_compile_two_people(file.review.two_people, lines, str(path)),
     )
 
 
@@ -326,28 +359,44 @@ def _environment() -> Any:  # noqa: ANN401  # untyped extension module
 
 
 def _compile(rule: Rule, line: int, file: str) -> CompiledRule:
+    program, asked = _condition(rule.when, f"rule {rule.id}", "when", line=line, file=file)
+    return CompiledRule(rule, program, asked)
+
+
+def _compile_two_people(condition: str, lines: Mapping[Place, int], file: str) -> _Program | None:
+    if condition == _NEVER:
+        return None
+    line = lines[("review", "two_people")]
+    program, _ = _condition(condition, "review", "two_people", line=line, file=file)
+    return program
+
+
+def _condition(
+    text: str, about: str, key: str, *, line: int, file: str
+) -> tuple[_Program, frozenset[str]]:
+    """The program of a condition and the verifiers it asks about."""
     try:
-        program = _environment().compile(rule.when)
+        program = _environment().compile(text)
     except RuntimeError as error:
         reason = re.sub(r"\s*\[INVALID_ARGUMENT\]|^INVALID_ARGUMENT: ", "", str(error))
         first = reason.splitlines()[0].removeprefix("ERROR: ")
-        raise PolicyFileError(f"rule {rule.id}: {first}", file=file, line=line) from error
+        raise PolicyFileError(f"{about}: {first}", file=file, line=line) from error
     if program.return_type() != _cel().Type.BOOL:
         raise PolicyFileError(
-            f"rule {rule.id}: `when` must be true or false, it is "
-            f"{program.return_type().name().lower()}",
-            file=file, line=line,
-        )  # fmt: skip
-    asked = asked_of(rule.when)
+            f"{about}: `{key}` must be true or false, it is {program.return_type().name().lower()}",
+            file=file,
+            line=line,
+        )
+    asked = asked_of(text)
     unknown = sorted(asked.names - set(NAMES))
     if unknown:
         raise PolicyFileError(
-            f"rule {rule.id}: there is no verifier {', '.join(unknown)}",
+            f"{about}: there is no verifier {', '.join(unknown)}",
             file=file,
             line=line,
             hint=f"verifiers: {', '.join(NAMES)}",
         )
-    return CompiledRule(rule, program, frozenset(NAMES) if asked.every else asked.names)
+    return program, frozenset(NAMES) if asked.every else asked.names
 
 
 def _compile_together(rules: Sequence[Rule]) -> _Program | None:

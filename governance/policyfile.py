@@ -7,12 +7,13 @@ line: a mistyped key that is silently ignored would be a rule that silently does
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, cast
+from typing import Annotated, Literal, TypeAlias, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from governance.errors import PolicyFileError
+from governance.events import EntryKind, PolicyTerms
 
 Outcome: TypeAlias = Literal["deny", "quarantine", "review", "allow"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
@@ -33,8 +34,32 @@ class Rule(BaseModel):
     clause: str = ""
 
 
+class Review(BaseModel):
+    """What a policy asks of the people who decide.
+
+    Args:
+        approval_delay_s: Seconds before an approval acts, in which it can be withdrawn.
+        two_people: CEL condition on the same facts as rules: two different reviewers must agree.
+        signed: Whether a decision acts only once its reviewer has signed it.
+        rollback_people: How many people a rollback takes.
+        bulk_cap: The most entries one command may decide on.
+        bulk_risk: Entries above this risk are decided on one by one.
+        claim_minutes: How long a claimed entry stays with one reviewer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    approval_delay_s: int = Field(default=30, ge=0, le=86_400)
+    two_people: str = Field(default="false", min_length=1)
+    signed: bool = False
+    rollback_people: int = Field(default=1, ge=1, le=2)
+    bulk_cap: int = Field(default=25, ge=1, le=1_000)
+    bulk_risk: float = Field(default=0.3, ge=0, le=1, allow_inf_nan=False)
+    claim_minutes: int = Field(default=15, ge=1, le=1_440)
+
+
 class PolicyFile(BaseModel):
-    """The whole file."""
+    """The whole file. ``retention`` is days by kind of entry; what is not named stays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -42,6 +67,20 @@ class PolicyFile(BaseModel):
     version: int = Field(ge=1)
     description: str = Field(min_length=1)
     rules: list[Rule] = Field(min_length=1)
+    review: Review = Review()
+    retention: dict[EntryKind, Annotated[int, Field(ge=1, le=36_500)]] = {}
+
+    @property
+    def terms(self) -> PolicyTerms:
+        """What the ledger holds people to, whatever they decide on."""
+        asked = self.review
+        return PolicyTerms(
+            rollback_people=asked.rollback_people,
+            bulk_cap=asked.bulk_cap,
+            bulk_risk_ppm=round(asked.bulk_risk * 1_000_000),
+            claim_s=asked.claim_minutes * 60,
+            ttl_days={str(kind): days for kind, days in self.retention.items()},
+        )
 
 
 def read_policy_file(text: str, file: str) -> tuple[PolicyFile, dict[Place, int]]:

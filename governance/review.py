@@ -189,7 +189,9 @@ def activate_policy(ledger: Ledger, policy: Policy, actor: Actor) -> bool:
     state = ledger.state
     if state.active_policy == policy.name and state.policies.get(policy.name) == policy.digest:
         return False
-    payload = PolicyActivated(name=policy.name, digest=policy.digest, text=policy.text)
+    payload = PolicyActivated(
+        name=policy.name, digest=policy.digest, text=policy.text, terms=policy.terms
+    )
     ledger.append([EventDraft(payload, actor)])
     return True
 

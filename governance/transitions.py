@@ -23,7 +23,6 @@ from governance.errors import (
     IllegalTransitionError,
     LedgerError,
     NotAuthorisedError,
-    SelfReviewError,
 )
 from governance.events import (
     Actor,
@@ -34,7 +33,6 @@ from governance.events import (
     CardRef,
     Decision,
     EntryActivated,
-    EntryApproved,
     EntryPayload,
     EntryProposed,
     EntryVerified,
@@ -43,7 +41,6 @@ from governance.events import (
     PrincipalRegistered,
     RelayScored,
     RelayStepped,
-    ReviewTerms,
     RoleGranted,
     RoleWithdrawn,
     RollbackApplied,
@@ -53,6 +50,7 @@ from governance.events import (
     TokenIssued,
     TokenRevoked,
 )
+from governance.review_rules import check_effect, check_review
 from governance.state import LEAVES, EntryState, State
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
@@ -92,19 +90,19 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: in
     elif isinstance(payload, EntryPayload):
         _check_step(state, payload, actor, scope, now_us)
     elif isinstance(payload, AdapterTrained):
-        _check_build(state, payload, scope)
+        _check_build(state, payload, scope, now_us)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
-        _check_adapter(state, payload, scope)
+        _check_adapter(state, payload, scope, now_us)
     else:
-        _check_other(state, payload, actor, scope)
+        _check_other(state, payload, actor, scope, now_us)
 
 
-def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> None:
+def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: int) -> None:
     """What is about neither an entry nor an adapter."""
     if isinstance(payload, SourceIngested):
         _check_source(state, payload)
     elif isinstance(payload, RollbackApplied):
-        _check_rollback(state, payload, scope)
+        _check_rollback(state, payload, scope, now_us)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
@@ -211,30 +209,17 @@ def _check_step(
             f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
             hint="verifiers, policies and people decide",
         )
-    if isinstance(payload, EntryApproved) and actor == entry.author:
-        raise SelfReviewError(
-            f"{actor} wrote entry {payload.entry_id} and may not approve it",
-            hint="ask another reviewer",
-        )
     allowed = LEAVES.get(type(payload))
     if allowed is not None and entry.status not in allowed:
         raise IllegalTransitionError(
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
+    check_review(state, entry, payload, actor, now_us)
     if isinstance(payload, EntryActivated):
-        _check_effect(entry, now_us)
+        check_effect(entry, now_us)
         if entry.channel == "parametric":
             _check_home(state, payload)
-
-
-def _check_effect(entry: EntryState, now_us: int) -> None:
-    """An approval acts once its time for second thoughts is over, signed if it has to be."""
-    if entry.status != "approved" or entry.terms == ReviewTerms():
-        return
-    if entry.acts_from_us is None or now_us < entry.acts_from_us:
-        missing = "is not signed" if entry.acts_from_us is None else "can still be withdrawn"
-        raise IllegalTransitionError(f"the approval of entry {entry.entry_id} {missing}")
 
 
 def _check_home(state: State, payload: EntryActivated) -> None:
@@ -253,9 +238,9 @@ def _check_home(state: State, payload: EntryActivated) -> None:
         )
 
 
-def _check_build(state: State, payload: AdapterTrained, scope: Scope) -> None:
+def _check_build(state: State, payload: AdapterTrained, scope: Scope, now_us: int) -> None:
     """Adapters are built only from allowed cards of one scope, and named by their bytes."""
-    _check_cards(state, payload.cards, scope)
+    _check_cards(state, payload.cards, scope, now_us)
     shard = state.shards.get(payload.shard_id)
     if shard is not None and shard.scope != scope:
         raise LedgerError(f"shard {payload.shard_id} belongs to another scope")
@@ -266,7 +251,7 @@ def _check_build(state: State, payload: AdapterTrained, scope: Scope) -> None:
         raise LedgerError(f"adapter {payload.digest[:12]} is already known as another build")
 
 
-def _check_cards(state: State, cards: Iterable[CardRef], scope: Scope) -> None:
+def _check_cards(state: State, cards: Iterable[CardRef], scope: Scope, now_us: int) -> None:
     for ref in cards:
         entry = state.entries.get(ref.entry_id)
         if entry is None or entry.version != ref.version or entry.channel != "parametric":
@@ -277,10 +262,14 @@ def _check_cards(state: State, cards: Iterable[CardRef], scope: Scope) -> None:
             )
         if entry.scope != scope:
             raise LedgerError(f"adapter mixes scopes: card {ref.entry_id}")
+        check_effect(entry, now_us)
 
 
 def _check_adapter(
-    state: State, payload: AdapterCertified | AdapterActivated | AdapterWithdrawn, scope: Scope
+    state: State,
+    payload: AdapterCertified | AdapterActivated | AdapterWithdrawn,
+    scope: Scope,
+    now_us: int,
 ) -> None:
     adapter = state.adapters.get(payload.digest)
     if adapter is None or adapter.shard_id != payload.shard_id:
@@ -295,14 +284,14 @@ def _check_adapter(
             raise IllegalTransitionError(
                 f"adapter {payload.digest[:12]} is {adapter.status}: it must be certified first"
             )
-        _check_cards(state, adapter.cards, scope)
+        _check_cards(state, adapter.cards, scope, now_us)
     elif adapter.status == "active" and not payload.passed:
         raise IllegalTransitionError(
             f"adapter {payload.digest[:12]} is in service: withdraw it before refusing it"
         )
 
 
-def _check_rollback(state: State, payload: RollbackApplied, scope: Scope) -> None:
+def _check_rollback(state: State, payload: RollbackApplied, scope: Scope, now_us: int) -> None:
     if payload.to_seq > state.seq:
         raise LedgerError(f"version {payload.to_seq} does not exist yet (head is {state.seq})")
     names = [change.entry_id for change in payload.entries]
@@ -333,7 +322,7 @@ def _check_rollback(state: State, payload: RollbackApplied, scope: Scope) -> Non
             )
         if shard.after is not None:
             cards = state.adapters[shard.after].cards
-            _check_cards(State(entries=after), cards, current.scope)
+            _check_cards(State(entries=after), cards, current.scope, now_us)
 
 
 def _restored(entry: EntryState, status: Status, to_seq: int, scope: Scope) -> EntryState:

@@ -18,7 +18,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from governance import errors
 from governance.batch import EventDraft
 from governance.errors import ChainError, LedgerError, PalimpsestError, SchemaVersionError
-from governance.events import PAYLOADS, Actor, Event, Header, Payload, Scope, VerifierResult
+from governance.events import (
+    PAYLOADS,
+    Actor,
+    Event,
+    Header,
+    Payload,
+    ReviewTerms,
+    Scope,
+    VerifierResult,
+)
 from governance.log import Receipt
 from governance.policy import Outcome, Severity
 
@@ -252,6 +261,7 @@ class DecisionBody(Message):
     clause: str
     policy: str
     digest: str
+    terms: ReviewTerms = ReviewTerms()
 
 
 class ProposalAnswer(Message):
