@@ -35,7 +35,7 @@ class Tombstones(Mapping[str, str]):
 
     def __getitem__(self, key: str) -> str:
         for part in self._parts:
-            if part.get(key):
+            if key in part:
                 return next(reversed(part[key]))
         raise KeyError(key)
 
@@ -69,8 +69,11 @@ class _Cell:
         self.in_force.remove(entry.entry_id)
         self.refused.remove(entry.entry_id)
         self.pending.discard(entry.entry_id)
-        if entry.tombstone:
-            self.tombstones.get(entry.tombstone, {}).pop(entry.entry_id, None)
+        left = self.tombstones.get(entry.tombstone or "", {})
+        if entry.entry_id in left:
+            del left[entry.entry_id]
+            if not left:
+                del self.tombstones[entry.tombstone or ""]
 
 
 class Surroundings:

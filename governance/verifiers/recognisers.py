@@ -53,11 +53,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A pattern; its group ``v``, or the whole match, must satisfy ``accept``."""
+    """A pattern; its group ``v``, or the whole match, must satisfy ``accept``.
+
+    Of an ``open_ended`` one a beginning of the match will do: it has no length of its own.
+    """
 
     kind: str
     pattern: re.Pattern[str]
     accept: Callable[[str], bool] = lambda _: True
+    open_ended: bool = False
 
 
 MAX_REFUSED: Final = 64
@@ -66,6 +70,7 @@ MAX_REFUSED: Final = 64
 _CARD_DIGITS: Final = range(13, 20)
 _CARD_PREFIXES: Final = frozenset("23456")
 _PHONE_DIGITS: Final = range(8, 16)
+_BARE_PHONE_DIGITS: Final = 10
 _SECRET_MIN_CHARS: Final = 6
 _MASK_MIN_CHARS: Final = 8
 _REGIONS: Final = (
@@ -114,8 +119,11 @@ def _is_phone(text: str) -> bool:
     """
     import phonenumbers  # noqa: PLC0415  # its tables, only once an entry is verified
 
-    if sum(char.isdigit() for char in text) not in _PHONE_DIGITS or _DATE.match(text):
+    digits = sum(char.isdigit() for char in text)
+    if digits not in _PHONE_DIGITS or _DATE.match(text):
         return False
+    if digits == len(text) < _BARE_PHONE_DIGITS and text[0] != "0":
+        return False  # an order number, more often than not
     if _AMERICAN.fullmatch(text):
         return True
     abroad = text.startswith(("+", "00"))
@@ -143,6 +151,7 @@ _NATIONAL_INSURANCE: Final = (
 _IBAN: Final = r"(?i)(?<!\w)[A-Z]{2}\d{2}(?:[ .-]?[A-Z0-9]){11,30}(?!\w)"
 _NIR: Final = r"(?<!\w)[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?\d{2} ?\d{3} ?\d{3} ?\d{2}(?!\w)"
 _TAX_ID: Final = r"(?i)(?:tax|steuer|idnr)\D{0,40}(?P<v>\d{2} ?\d{3} ?\d{3} ?\d{3})(?!\d)"
+_CARD: Final = r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"
 _JWT: Final = r"(?<!\w)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"
 _PHONE: Final = r"(?<![\w+-])(?<!\d\.)(?:\+|00|\()?\d(?:[ ()./-]{0,2}\d){7,14}(?![\w-])"
 _SHORT_PHONE: Final = (
@@ -150,8 +159,14 @@ _SHORT_PHONE: Final = (
 )
 
 
-def _rule(kind: str, pattern: str, accept: Callable[[str], bool] = lambda _: True) -> Recogniser:
-    return Recogniser(kind, re.compile(pattern), accept)
+def _rule(
+    kind: str,
+    pattern: str,
+    accept: Callable[[str], bool] = lambda _: True,
+    *,
+    open_ended: bool = False,
+) -> Recogniser:
+    return Recogniser(kind, re.compile(pattern), accept, open_ended)
 
 
 def _about(words: str, number: str) -> str:
@@ -180,8 +195,8 @@ SECRETS: Final = (
     _rule("JSON web token", _JWT),
     _rule("password in a URL", _URL_LOGIN),
     _rule("password or key", _CREDENTIAL, _is_password),
-    _rule("IBAN", _IBAN, _is_iban),
-    _rule("payment card", r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])", luhn_is_valid),
+    _rule("IBAN", _IBAN, _is_iban, open_ended=True),
+    _rule("payment card", _CARD, luhn_is_valid, open_ended=True),
     _rule("US social security number", r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", ssn_is_valid),
     _rule("Swiss AHV number", r"(?<![\w.])756\.?\d{4}\.?\d{4}\.?\d{2}(?!\w)", ahv_is_valid),
     _rule("French social security number", _NIR, nir_is_valid),
@@ -205,7 +220,7 @@ SECRETS: Final = (
 
 PERSONAL: Final = (
     _rule("e-mail address", r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
-    _rule("phone number", _PHONE, _is_phone),
+    _rule("phone number", _PHONE, _is_phone, open_ended=True),
     _rule("phone number", _SHORT_PHONE),
     _rule("phone number", r"(?<![\w.+-])555-\d{4}(?!\w)"),
     _rule(
@@ -237,9 +252,9 @@ def find_secrets(text: str) -> Iterator[Finding]:
     """:data:`SECRETS` and, for what they do not know, the patterns of detect-secrets."""
     found = list(find(SECRETS, text))
     yield from found
-    known = {hit.masked for hit in found}
+    known = {hit.masked for hit in found} | {hit.kind.casefold() for hit in found}
     for kind, value in find_credentials(_plain(text)):
-        if mask(value) not in known:
+        if not known & {mask(value), kind.casefold()}:
             yield Finding(kind, mask(value))
 
 
@@ -253,6 +268,8 @@ def _accepted(recogniser: Recogniser, value: str) -> str:
     A number in spaced groups has no end that a pattern could see: in ``… 3456 78 and it``
     only the checksum says where it stops.
     """
+    if not recogniser.open_ended:
+        return value if recogniser.accept(value) else ""
     while value and not recogniser.accept(value):
         value = value[: max(value.rfind(" "), 0)].rstrip()
     return value
