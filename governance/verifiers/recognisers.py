@@ -38,6 +38,7 @@ from governance.verifiers.identifiers import (
     sin_is_valid,
     ssn_is_valid,
 )
+from governance.verifiers.presidio import find_by_presidio
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,13 @@ def find_secrets(text: str) -> Iterator[Finding]:
     for kind, value in find_credentials(_plain(text)):
         if not known & {mask(value), kind.casefold()}:
             yield Finding(kind, mask(value))
+
+
+def find_personal(text: str) -> Iterator[Finding]:
+    """:data:`PERSONAL` and, where somebody asked for it, Presidio."""
+    yield from find(PERSONAL, text)
+    for kind, value in find_by_presidio(_plain(text)):
+        yield Finding(kind, mask(value))
 
 
 def _plain(text: str) -> str:

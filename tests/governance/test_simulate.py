@@ -21,6 +21,7 @@ from governance.events import (
     Event,
     ReviewWithdrawn,
     Scope,
+    Status,
     VerifierRated,
 )
 from governance.ledger import Ledger
@@ -155,7 +156,7 @@ def test_every_fact_is_as_it_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
             register_principal(desk.ledger, str(BOT), DESK, actor=ANN, trust="customer")
         if place == 15:
             entry = desk.entry("p1")
-            moved = [("p1", entry.status, "proposed")]
+            moved: list[tuple[str, Status, Status]] = [("p1", entry.status, "proposed")]
             append(desk.ledger, rolled_back(entry.proposed_seq, moved), ANN, DESK)
     then = list(seen)
     seen.clear()

@@ -56,7 +56,7 @@ def test_newer_forms_of_identifiers(kind: str, text: str) -> None:
     "text",
     [
         "NHS 000 000 0000", "BSN 000000000", "PESEL 00000000000", "111.111.111-11",
-        "SIN 000 000 000", "fødselsnummer 00000000000", "811318-9874", "329952-308T",
+        "SIN 000 000 000", "fødselsnummer 00000000000", "811318-9875", "329952-308T",
         "order 943 476 5919", "invoice 111222333",
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from governance.events import FactBody
+from governance.events import FactBody, ToolBody
 from governance.verifiers import Interval, Peer
 from governance.verifiers.conflict import Conflict, agree
 from governance.verifiers.duplicate import Duplicate
@@ -99,3 +99,9 @@ def test_values_that_stand_in_every_text_say_nothing(key: str) -> None:
     assert says_nothing(key)
     assert not says_nothing("300 eur")
     assert not says_nothing("ilse marwood")
+
+
+def test_a_call_of_a_tool_contradicts_nothing() -> None:
+    tool = Peer("tool", ToolBody(tool="claim C-17", arguments="deductible", result="9", ok=True))
+    assert Conflict().verify(context(fact_body(), active=[tool])).outcome == "pass"
+    assert Conflict().verify(context(fact_body("9 EUR"), active=[Peer("e", fact_body())])).detail

@@ -47,6 +47,7 @@ from tests.governance.drafts import (
     append,
     decided,
     draft,
+    life,
     proposed,
     source,
 )
@@ -212,6 +213,14 @@ def test_what_no_person_said_counts_for_nothing() -> None:
     fallen = decided(EntryRejected, name, body).model_copy(update={"comment": "derived from e1"})
     append(home.ledger, fallen, ANN)
     assert counts(home.of("conflict")) == before == (0, 0, 1, 1)
+
+
+def test_without_a_policy_there_is_nothing_to_measure_under() -> None:
+    home = Reviewed()
+    home.ledger.append(life("alone"))
+    assert measure(home.ledger) == ()
+    home.decide(EntryApproved)
+    assert measure(home.ledger)
 
 
 def test_the_last_word_counts() -> None:
