@@ -102,6 +102,53 @@ def test_another_policy_changes_what_it_should() -> None:
     assert late.decided == found.decided - 1
 
 
+def submit(desk: Desk, draw: random.Random, place: int) -> Submitted:
+    """Propose something, perhaps made from or in the place of what is known."""
+    attribute, value = list(QUOTES)[place % len(QUOTES)]
+    body = (fact, card)[place % 2](attribute, value)
+    known = [e.entry_id for e in desk.ledger.state.having(desk.scope, *IN_FORCE)]
+    chosen = draw.sample(known, k=min(len(known), draw.choice([0, 1, 2])))
+    return desk.submit(
+        body, QUOTES[attribute, value], entry_id=f"p{place}", derived_from=tuple(chosen),
+        replaces=chosen[0] if chosen and draw.random() < 0.3 else None,
+        actor=draw.choice([BOT, BOB]),
+    )  # fmt: skip
+
+
+def judge(desk: Desk, draw: random.Random, entry_id: str) -> None:
+    """A person decides, and perhaps takes it back."""
+    entry = desk.entry(entry_id)
+    decide = draw.choice([review.approve, review.reject, review.quarantine])
+    reasons = {"approve": "evidence-confirmed", "reject": "wrong"}
+    with suppress(GovernanceError):  # a replaced entry of another scope, say
+        decide(
+            desk.ledger, entry_id, actor=ANN,
+            reason_code=reasons.get(decide.__name__, "suspected-injection"),
+            expected_version=1, expected_digest=entry.content_digest,
+        )  # fmt: skip
+    if desk.status(entry_id) == "rejected" and draw.random() < 0.5:
+        append(desk.ledger, ReviewWithdrawn(entry_id=entry_id, version=1), ANN, desk.scope)
+
+
+def govern(desk: Desk, place: int) -> None:
+    """What else rules can see changes in between."""
+    if place == 8:
+        held = DriftHeld(hold_id="h", reason="r", alarm="a", entries=["p1", "p3"])
+        append(desk.ledger, held, ANN, DESK)
+    if place == 10:
+        rated = VerifierRated(
+            verifier="conflict", version=Conflict.version, policy="p", bad=30, bad_flagged=9,
+            good=30, good_flagged=9, lower_ppm=-9, upper_ppm=9, standing="non-informative",
+        )  # fmt: skip
+        append(desk.ledger, rated, ANN)
+    if place == 12:
+        register_principal(desk.ledger, str(BOT), DESK, actor=ANN, trust="customer")
+    if place == 15:
+        entry = desk.entry("p1")
+        moved: list[tuple[str, Status, Status]] = [("p1", entry.status, "proposed")]
+        append(desk.ledger, rolled_back(entry.proposed_seq, moved), ANN, DESK)
+
+
 def test_every_fact_is_as_it_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """What rules saw at the time is what they see in the replay, proposal by proposal."""
     seen: list[PolicyInput] = []
@@ -112,52 +159,13 @@ def test_every_fact_is_as_it_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(self, facts)
 
     monkeypatch.setattr(Policy, "decide", spy)
-    draw = random.Random(4)
-    desk = Desk()
-    quotes = list(QUOTES)
-
-    def submit(place: int) -> Submitted:
-        attribute, value = quotes[place % len(quotes)]
-        body = (fact, card)[place % 2](attribute, value)
-        known = [e.entry_id for e in desk.ledger.state.having(desk.scope, *IN_FORCE)]
-        chosen = draw.sample(known, k=min(len(known), draw.choice([0, 1, 2])))
-        return desk.submit(
-            body, QUOTES[attribute, value], entry_id=f"p{place}", derived_from=tuple(chosen),
-            replaces=chosen[0] if chosen and draw.random() < 0.3 else None,
-            actor=draw.choice([BOT, BOB]),
-        )  # fmt: skip
-
+    draw, desk = random.Random(4), Desk()
     for place in range(24):
         desk.scope = ANA if place % 3 == 0 else DESK
-        submitted = submit(place)
+        submitted = submit(desk, draw, place)
         if submitted.decision.outcome == "review" and draw.random() < 0.7:
-            entry = desk.entry(submitted.entry_id)
-            decide = draw.choice([review.approve, review.reject, review.quarantine])
-            reasons = {"approve": "evidence-confirmed", "reject": "wrong"}
-            with suppress(GovernanceError):  # a replaced entry of another scope, say
-                decide(
-                    desk.ledger, entry.entry_id, actor=ANN,
-                    reason_code=reasons.get(decide.__name__, "suspected-injection"),
-                    expected_version=1, expected_digest=entry.content_digest,
-                )  # fmt: skip
-            if desk.status(entry.entry_id) == "rejected" and draw.random() < 0.5:
-                undone = ReviewWithdrawn(entry_id=entry.entry_id, version=1)
-                append(desk.ledger, undone, ANN, desk.scope)
-        if place == 8:
-            held = DriftHeld(hold_id="h", reason="r", alarm="a", entries=["p1", "p3"])
-            append(desk.ledger, held, ANN, DESK)
-        if place == 10:
-            rated = VerifierRated(
-                verifier="conflict", version=Conflict.version, policy="p", bad=30, bad_flagged=9,
-                good=30, good_flagged=9, lower_ppm=-9, upper_ppm=9, standing="non-informative",
-            )  # fmt: skip
-            append(desk.ledger, rated, ANN)
-        if place == 12:
-            register_principal(desk.ledger, str(BOT), DESK, actor=ANN, trust="customer")
-        if place == 15:
-            entry = desk.entry("p1")
-            moved: list[tuple[str, Status, Status]] = [("p1", entry.status, "proposed")]
-            append(desk.ledger, rolled_back(entry.proposed_seq, moved), ANN, DESK)
+            judge(desk, draw, submitted.entry_id)
+        govern(desk, place)
     then = list(seen)
     seen.clear()
     found = simulate.simulate(desk.ledger, desk.policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from governance.events import (
 )
 from governance.ledger import Ledger
 from governance.lineage import IN_FORCE
-from governance.surroundings import Surroundings, Tombstones, surroundings
+from governance.surroundings import _INDEXES, Surroundings, Tombstones, surroundings
 from tests.governance.drafts import (
     ANN,
     BOT,
@@ -171,3 +172,18 @@ def test_a_long_life_gives_the_same_as_a_new_index(tmp_path: Path) -> None:
         past = ledger.state_at(5)
         assert [peer.entry_id for peer in surroundings(ledger, past, HERE).in_force] == ["e0"]
         assert seen(ledger) == before
+
+
+def test_an_index_goes_with_its_log(tmp_path: Path) -> None:
+    before = len(_INDEXES)
+    for number in range(3):
+        with Ledger.open(tmp_path / f"home-{number}", create=True, clock=StepClock()) as ledger:
+            append(ledger, source())
+            ledger.append(life("e1"))
+            assert seen(ledger)[0] == ["e1"]
+        with Ledger.open(tmp_path / f"home-{number}", clock=StepClock()) as ledger:
+            assert seen(ledger)[0] == ["e1"]
+    assert len(_INDEXES) > before
+    del ledger
+    gc.collect()
+    assert len(_INDEXES) <= before

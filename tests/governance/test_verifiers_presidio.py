@@ -29,7 +29,7 @@ class Stand:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tldextract = ModuleType("tldextract")
         tldextract.tldextract = SimpleNamespace(TLD_EXTRACTOR="fetches")  # type: ignore[attr-defined]
-        tldextract.TLDExtract = lambda **given: self.suffix_list.update(given) or "offline"  # type: ignore[attr-defined]
+        tldextract.TLDExtract = self.extractor  # type: ignore[attr-defined]
         spacy = ModuleType("spacy")
         spacy.blank = lambda language: f"blank {language}"  # type: ignore[attr-defined]
         analyzer, nlp = ModuleType("presidio_analyzer"), ModuleType("presidio_analyzer.nlp_engine")
@@ -38,6 +38,10 @@ class Stand:
         for module in (tldextract, spacy, analyzer, nlp):
             monkeypatch.setitem(sys.modules, module.__name__, module)
         self.tldextract: Any = tldextract
+
+    def extractor(self, **given: Any) -> str:
+        self.suffix_list = given
+        return "offline"
 
     def make(self, **given: Any) -> Stand:
         self.engine = given["nlp_engine"]
