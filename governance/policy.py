@@ -56,7 +56,6 @@ _MILLION: Final = 1_000_000
 _FOR_PEOPLE: Final = frozenset({"review", "quarantine"})
 _NEVER: Final = "false"
 
-
 # --- what a rule sees, and what comes out ----------------------------------------------
 
 
@@ -352,8 +351,8 @@ def _environment() -> Any:  # noqa: ANN401  # untyped extension module
     return cel.NewEnv(
         variables={
             "kind": text, "channel": text, "trust": text, "risk": kinds.DOUBLE,
-            "replaces": kinds.BOOL, "drift_hold": kinds.BOOL, "actor": texts, "scope": texts, "checks": texts,
-            "counts": kinds.Map(kinds.STRING, kinds.INT),
+            "replaces": kinds.BOOL, "drift_hold": kinds.BOOL, "actor": texts, "scope": texts,
+            "checks": texts, "counts": kinds.Map(kinds.STRING, kinds.INT),
         }
     )  # fmt: skip
 

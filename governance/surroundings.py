@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from governance.events import Scope, Status
 from governance.ledger import Ledger
@@ -35,7 +35,7 @@ class Tombstones(Mapping[str, str]):
 
     def __getitem__(self, key: str) -> str:
         for part in self._parts:
-            if part.get(key):
+            if key in part:
                 return next(reversed(part[key]))
         raise KeyError(key)
 
@@ -69,8 +69,11 @@ class _Cell:
         self.in_force.remove(entry.entry_id)
         self.refused.remove(entry.entry_id)
         self.pending.discard(entry.entry_id)
-        if entry.tombstone:
-            self.tombstones.get(entry.tombstone, {}).pop(entry.entry_id, None)
+        left = self.tombstones.get(entry.tombstone or "", {})
+        if entry.entry_id in left:
+            del left[entry.entry_id]
+            if not left:
+                del self.tombstones[entry.tombstone or ""]
 
 
 class Surroundings:
@@ -92,7 +95,9 @@ class _Index:
 
     def _forget(self, entries: Entries | None) -> None:
         self._seq = 0
-        self._source = entries.source if entries is not None else None
+        # Weakly: a source holds its log, and what held the log would keep it for ever.
+        source = entries.source if entries is not None else None
+        self._source = ref(source) if source is not None else None
         self._seen: tuple[Mapping[str, EntryState], ...] = ()
         self._known: dict[str, EntryState] = {}
         self._cells: dict[_Place, _Cell] = {}
@@ -100,7 +105,8 @@ class _Index:
     def follow(self, state: State) -> None:
         """Become the index of ``state``."""
         entries = state.entries
-        if state.seq < self._seq or entries.source is not self._source or not self._seen:
+        source = self._source() if self._source is not None else None
+        if state.seq < self._seq or entries.source is not source or not self._seen:
             self._forget(entries)
             if entries.source is not None:
                 for entry in entries.with_status(*IN_FORCE, *PENDING, *_REFUSED):

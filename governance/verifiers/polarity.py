@@ -31,6 +31,8 @@ OPPOSITES: Final = {
 }  # fmt: skip
 """Word → its opposite, by which both are compared; a ``+`` marks a word of the same sense."""
 
+_OPPOSED: Final = OPPOSITES.keys() | {word.rstrip("+") for word in OPPOSITES.values()}
+
 SAME_SUBJECT: Final = 0.8
 """Share of content words that two sentences have in common if they speak of the same."""
 
@@ -84,4 +86,4 @@ def statements_oppose(first: str, second: str) -> bool:
 
 def says_nothing(key: str) -> bool:
     """True for a value (normalised) that stands in many texts without being meant: ``no``."""
-    return len(key) < _TELLING_CHARS or not saying(key).words or key in OPPOSITES
+    return len(key) < _TELLING_CHARS or not saying(key).words or key in _OPPOSED

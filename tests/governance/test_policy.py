@@ -26,6 +26,11 @@ FACTS = PolicyInput(
 )  # fmt: skip
 
 
+TEN = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
+LOOPING = f"{TEN}.all(a, {TEN}.all(b, {TEN}.all(c, {TEN}.all(d, {TEN}.all(e, true)))))"
+"""A hundred thousand iterations."""
+
+
 def policy_of(*rules: tuple[str, str, str]) -> Policy:
     """``(id, when, outcome)`` each."""
     text = "name: test\nversion: 1\ndescription: a test\nrules:\n"
@@ -66,6 +71,7 @@ def test_no_rule_denies() -> None:
         "1 / counts.active == 1",  # division by zero: an ERROR value, truthy in Python
         'actor.shoe_size == "9"',  # no such key
         "int(actor.id) == 9",  # conversion error
+        LOOPING,  # the engine's budget of iterations is spent
     ],
 )  # fmt: skip
 def test_a_rule_that_errors_denies_whatever_the_others_say(when: str) -> None:
@@ -74,6 +80,65 @@ def test_a_rule_that_errors_denies_whatever_the_others_say(when: str) -> None:
         decision = policy.decide(FACTS)
         assert (decision.outcome, decision.rule_id) == ("deny", "broken")
     assert policy_of(("fine", "true", "allow")).decide(FACTS).outcome == "allow"
+
+
+def test_a_rule_that_is_nested_too_deeply_is_refused() -> None:
+    assert policy_of(("deep", "(" * 9 + "true" + ")" * 9, "allow")).decide(FACTS).outcome == "allow"
+    with pytest.raises(PolicyFileError, match="recursion limit"):
+        policy_of(("deep", "(" * 50 + "true" + ")" * 50, "allow"))
+
+
+def test_rules_together_may_loop_longer_than_one_may() -> None:
+    """All rules in one expression share a budget; if it is spent they are asked one by one."""
+    long = f"{TEN}.all(a, {TEN}.all(b, {TEN}.all(c, a + b + c >= 0)))"
+    policy = policy_of(*((f"long-{n}", long, "allow") for n in range(12)))
+    assert policy.decide(FACTS).rule_id == "long-0"
+
+
+def test_rules_that_do_not_fit_into_one_expression_are_asked_one_by_one() -> None:
+    deep = "(" * 14 + "true" + ")" * 14
+    for depth in range(14, 32):
+        deep = "(" * depth + "true" + ")" * depth
+        try:
+            policy = policy_of(("deep", deep, "allow"))
+        except PolicyFileError:
+            break
+        assert policy.decide(FACTS).outcome == "allow"
+        alone = policy._together is None
+    assert alone
+    spoiled = replace(policy_of(("fine", "true", "allow")), _together=_OtherAnswer())
+    assert spoiled.decide(FACTS).outcome == "allow"
+
+
+class _OtherAnswer:
+    """An engine that answers a list of rules with something else."""
+
+    def eval(self, activation: object) -> _OtherAnswer:
+        return self
+
+    def type(self) -> object:
+        return None
+
+    def value(self) -> object:
+        return [self]
+
+
+def test_no_rule_allows_on_a_check_that_tells_nothing() -> None:
+    asks = (
+        'checks.conflict == "pass"', 'checks["conflict"] != "fail"',
+        '["conflict", "schema"].all(n, checks[n] == "pass")', 'checks.all(n, checks[n] == "pass")',
+    )  # fmt: skip
+    worthless = replace(FACTS, uninformative=frozenset({"conflict"}))
+    for when in asks:
+        policy = policy_of(("routine", when.replace("'", '"'), "allow"))
+        assert policy.decide(FACTS).outcome == "allow"
+        decision = policy.decide(worthless)
+        assert (decision.outcome, decision.rule_id) == ("review", "routine")
+        assert "conflict was found to be non-informative" in decision.message
+    other = policy_of(("routine", 'checks.schema == "pass"', "allow"))
+    assert other.decide(worthless).outcome == "allow"
+    stricter = policy_of(("stop", 'checks.conflict == "pass"', "deny"), ("go", asks[0], "allow"))
+    assert stricter.decide(worthless).rule_id == "stop"
 
 
 def test_facts_of_the_wrong_type_deny() -> None:
@@ -99,6 +164,7 @@ def test_rules_see_everything_that_is_promised() -> None:
         'kind == "fact" && channel == "external" && trust == "trusted" && risk == 0.1 && '
         '!replaces && actor.kind == "agent" && actor.id == "bot" && '
         'scope.tenant == "default" && scope.agent == "default" && scope.user == "" && '
+        'actor.trust == "unknown" && !drift_hold && '
         "counts.spans == 1 && counts.parents == 0 && counts.active == 0 && counts.pending == 0 && "
         'checks.all(c, checks[c] == "pass")'
     )
@@ -130,6 +196,7 @@ BAD_FILES = [
     (HEAD + RULE.replace("'true'", "true"), 6, "rules.0.when"),
     (HEAD + RULE.replace("'true'", "checks.groundng == 'pass'"), 6, "no verifier groundng"),
     (HEAD + RULE.replace("'true'", "checks[\"x y\"] == 'pass'"), 6, "no verifier x y"),
+    (HEAD + RULE.replace("'true'", '\'["shema"].all(n, checks[n] == "pass")\''), 6, "shema"),
     (HEAD.replace("version: 1", "version: one") + RULE, 2, "version"),
     (HEAD.replace("name: test", "name: &a test") + RULE.replace("m\n", "*a\n"), 1, "anchors"),
     (HEAD.replace("name: test", "name: !!python/name:os.system x") + RULE, 1, "constructor"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
+from rapidfuzz import fuzz
 
 from governance.events import CardBody, FactBody, ToolBody
 from governance.verifiers import Neighbourhood, Peer
 from governance.verifiers.conflict import Conflict, agree
 from governance.verifiers.duplicate import Duplicate
+from governance.verifiers.protocol import NEAR
 from governance.verifiers.restatement import Restatement
 from governance.verifiers.tombstoned import Tombstoned
 from tests.governance.drafts import card_body, fact_body
@@ -125,3 +128,33 @@ def test_a_neighbourhood_keeps_the_first_of_an_id() -> None:
     assert not peers.at(
         Peer("x", CardBody(topic="t", attribute="a", question="q", answer="a")).claim
     )
+
+
+def test_a_neighbourhood_lets_entries_go() -> None:
+    peers = Neighbourhood([FACT, Peer("fact-2", fact_body("9 EUR"))])
+    peers.remove("fact-1")
+    peers.remove("never-here")
+    assert [peer.entry_id for peer in peers] == ["fact-2"]
+    assert [peer.entry_id for peer in peers.at(FACT.claim)] == ["fact-2"]
+    assert [peer.entry_id for peer in peers.about(FACT.claim)] == ["fact-2"]
+    assert not list(peers.like(FACT.body, FACT.key))
+    peers.remove("fact-2")
+    assert not peers.about(FACT.claim)
+
+
+def test_no_near_text_is_missed_by_the_bands_of_length() -> None:
+    """Every pair of texts that is near enough, of any length, is in the same or the next band."""
+    draw = random.Random(7)
+    near = 0
+    for _ in range(400):
+        words = [draw.choice(["car", "claim", "garage", "is", "x"]) for _ in range(40)]
+        text = " ".join(words[: draw.randint(1, 40)])
+        longer = text + " and so on"[: draw.randint(1, 10)] * draw.choice([1, 1, 2, 4])
+        peers = [Peer("p", FactBody(topic="t", attribute="a", value=text, statement=text))]
+        other = Peer("q", FactBody(topic="t", attribute="a", value=longer, statement=longer))
+        if fuzz.ratio(peers[0].key, other.key) >= 100 * NEAR:
+            near += 1
+            found = [one for texts in Neighbourhood(peers).like(other.body, other.key)
+                     for one in texts]  # fmt: skip
+            assert found == ["p"]
+    assert near > 100

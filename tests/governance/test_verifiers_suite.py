@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import re
+import time
 from typing import ClassVar
 
 import pytest
 
 from governance.events import Body, CardBody, CaseBody, FactBody, RewardOrigin, VerifierResult
+from governance.policy import load_policy
+from governance.policy_cases import CaseFacts
 from governance.verifiers import NAMES, STANDARD, VerificationContext, least_trust, run_verifiers
 from governance.verifiers.outcome import OutcomeOrigin
 from governance.verifiers.provenance import Provenance
 from governance.verifiers.schema import MAX_VALUE_CHARS, Schema
-from governance.verifiers.suite import PARAMETRIC_PPM, TRUST_PPM, WEIGHTS_PPM
+from governance.verifiers.suite import (
+    MAX_ENTRY_CHARS,
+    MAX_EVIDENCE_CHARS,
+    PARAMETRIC_PPM,
+    TRUST_PPM,
+    WEIGHTS_PPM,
+)
 from tests.governance.drafts import card_body, fact_body
 from tests.governance.evidence import context
 
@@ -34,6 +44,77 @@ def test_a_verifier_that_breaks_is_an_error_and_never_a_pass() -> None:
     assert found.results[0].outcome == "error"
     assert found.results[0].detail == "did not run: KeyError"
     assert found.risk_ppm > WEIGHTS_PPM["sensitive"]
+
+
+class Raising(Broken):
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def verify(self, context: VerificationContext) -> VerifierResult:
+        raise self.error
+
+
+class LibraryError(Exception):
+    """What a library raises that knows nothing of us."""
+
+
+ERRORS = [LibraryError("x"), MemoryError(), RecursionError(), SystemExit(0), ImportError()]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, re.error("x")])
+def test_whatever_a_library_raises_is_a_failed_check(error: BaseException) -> None:
+    found = run_verifiers(context(fact_body()), [Raising(error), Schema()])
+    assert [result.outcome for result in found.results] == ["error", "pass"]
+    assert type(error).__name__ in found.results[0].detail
+    default = load_policy("default")
+    facts = CaseFacts(checks={"sensitive": found.results[0].outcome}).policy_input()
+    assert default.decide(facts).rule_id == "check-did-not-run"
+
+
+def test_an_interruption_by_the_user_stops_everything() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_verifiers(context(fact_body()), [Raising(KeyboardInterrupt())])
+
+
+def test_a_result_that_is_none_or_of_another_verifier_is_an_error() -> None:
+    class Silent(Broken):
+        def verify(self, context: VerificationContext) -> VerifierResult:
+            return None  # type: ignore[return-value]  # what a careless extension does
+
+    class Borrowing(Broken):
+        def verify(self, context: VerificationContext) -> VerifierResult:
+            return Schema().verify(context)
+
+    found = run_verifiers(context(fact_body()), [Silent(), Borrowing(), Schema()])
+    assert [result.outcome for result in found.results] == ["error", "error", "pass"]
+    assert {result.verifier for result in found.results} == {"sensitive", "schema"}
+
+
+def test_what_is_too_long_is_not_read_and_fails() -> None:
+    long = fact_body().model_copy(update={"statement": "300 EUR " * 2_501})
+    found = run_verifiers(context(long))
+    assert {result.outcome for result in found.results} == {"error"}
+    assert f"at most {MAX_ENTRY_CHARS}" in found.results[0].detail
+    fits = fact_body().model_copy(update={"statement": "300 EUR " * 1_000})
+    assert "error" not in {result.outcome for result in run_verifiers(context(fits)).results}
+    text = "The deductible is 300 EUR. " * 8_000
+    cited = run_verifiers(context(fact_body(), text=text))
+    assert {result.outcome for result in cited.results} == {"error"}
+    assert f"at most {MAX_EVIDENCE_CHARS}" in cited.results[0].detail
+
+
+NASTY = ["a", "1 ", "1-", "a.", "\n", "![", "a://", "sk-"]
+
+
+@pytest.mark.parametrize("unit", NASTY)
+def test_no_text_within_the_limits_takes_long(unit: str) -> None:
+    """Text made to send patterns astray; where time was quadratic, these took minutes."""
+    text, cited = (unit * 9_000)[:9_000], (unit * 30_000)[:30_000]
+    body = fact_body().model_copy(update={"statement": text, "value": text[:300]})
+    start = time.process_time()
+    found = run_verifiers(context(body, quote=cited, text=cited))
+    assert time.process_time() - start < 10.0
+    assert "error" not in {result.outcome for result in found.results}
 
 
 def test_the_same_context_gives_the_same_results() -> None:

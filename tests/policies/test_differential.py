@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import itertools
 import random
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from governance.events import Trust
-from governance.policy import STRICTEST_FIRST, Policy, PolicyInput, load_policy, shipped_policies
+from governance.policy import (
+    STRICTEST_FIRST,
+    Policy,
+    PolicyInput,
+    load_policy,
+    parse_policy,
+    shipped_policies,
+)
 from governance.policy_cases import CaseFacts
 from governance.verifiers import NAMES
 
@@ -60,6 +68,32 @@ def samples(seed: int) -> list[PolicyInput]:
         )
         found.append(case.policy_input())
     return found
+
+
+EXTRA = """
+name: extra
+version: 1
+description: what the shipped rules do not ask about
+rules:
+  - {id: held-agent, when: 'drift_hold && actor.kind == "agent"', outcome: quarantine,
+     severity: low, message: m}
+  - {id: unknown-actor, when: 'actor.trust == "unknown"', outcome: deny, severity: low, message: m}
+  - {id: trusted-actor, when: 'actor.trust in ["trusted", "internal"] && !drift_hold',
+     outcome: allow, severity: low, message: m}
+  - {id: held, when: 'drift_hold || counts.parents > 3', outcome: review, severity: low,
+     message: m}
+"""
+
+
+def test_both_engines_see_actor_trust_and_drift_holds_alike() -> None:
+    policy = parse_policy(EXTRA, Path("extra.yaml"))
+    programs = compiled(policy)
+    decided = set()
+    for facts in itertools.chain(samples(5), samples(6), samples(7)):
+        here = policy.decide(facts)
+        assert decide_elsewhere(programs, facts) == (here.outcome, here.rule_id), facts
+        decided.add(here.rule_id)
+    assert len(decided) >= 4
 
 
 @pytest.mark.parametrize("name", shipped_policies())
