@@ -38,6 +38,8 @@ from governance.events import (
     EntryPayload,
     EntryProposed,
     EntryVerified,
+    ExportIssued,
+    ExportWithdrawn,
     KeyRotated,
     Payload,
     PrincipalRegistered,
@@ -54,6 +56,7 @@ from governance.events import (
     TokenRevoked,
 )
 from governance.state import LEAVES, EntryState, State
+from governance.transfer_rules import check_copy, check_export, check_parents
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
 """Statuses in which a new version may be proposed. Not once it acts (an unapproved version
@@ -107,6 +110,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> 
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
+    elif isinstance(payload, ExportIssued | ExportWithdrawn):
+        check_export(state, payload, scope)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
@@ -186,6 +191,7 @@ def _check_proposal(state: State, payload: EntryProposed, actor: Actor, scope: S
     for parent in payload.derived_from:
         if parent not in state.entries or not scope.sees(state.entries[parent].scope):
             raise LedgerError(f"entry {payload.entry_id}: unknown parent {parent}")
+    check_copy(state, payload, actor, scope)
 
 
 def _check_step(
@@ -211,11 +217,8 @@ def _check_step(
             f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
             hint="verifiers, policies and people decide",
         )
-    if isinstance(payload, EntryApproved) and actor == entry.author:
-        raise SelfReviewError(
-            f"{actor} wrote entry {payload.entry_id} and may not approve it",
-            hint="ask another reviewer",
-        )
+    if isinstance(payload, EntryApproved):
+        _check_approval(state, entry, actor)
     allowed = LEAVES.get(type(payload))
     if allowed is not None and entry.status not in allowed:
         raise IllegalTransitionError(
@@ -226,6 +229,15 @@ def _check_step(
         _check_effect(entry, now_us)
         if entry.channel == "parametric":
             _check_home(state, payload)
+
+
+def _check_approval(state: State, entry: EntryState, actor: Actor) -> None:
+    if actor == entry.author:
+        raise SelfReviewError(
+            f"{actor} wrote entry {entry.entry_id} and may not approve it",
+            hint="ask another reviewer",
+        )
+    check_parents(state, entry)
 
 
 def _check_effect(entry: EntryState, now_us: int) -> None:

@@ -52,7 +52,7 @@ def context_of(
         trust=trust_of(
             state,
             [span for span in proposal.spans if span.source_id in state.sources],
-            proposal.derived_from,
+            proposal.parents(),
             author,
         ),
         citations=_citations(ledger, proposal.spans, scope),

@@ -174,9 +174,9 @@ def test_children_are_found_through_what_names_their_parent(
     journal: Counting, ledger: Ledger
 ) -> None:
     state = opened(journal, ledger)
-    assert [one.entry_id for one in state.entries.children("acting")] == ["child"]
+    assert [one.entry_id for one in state.entries.derivatives(["acting"])] == ["child"]
     assert len(journal.read) == 2  # its proposal, found and then folded
-    assert list(state.entries.children("child")) == []
+    assert list(state.entries.derivatives(["child"])) == []
 
 
 def test_nothing_is_asked_about_the_time_before_everything(ledger: Ledger) -> None:
