@@ -20,6 +20,7 @@ from governance.events import (
     Scope,
     TokenIssued,
     TokenRevoked,
+    Trust,
 )
 from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.state import State
@@ -133,9 +134,17 @@ def change_role(
 
 
 def register_principal(
-    ledger: Ledger, principal: str, bounds: Scope, *, actor: Actor
+    ledger: Ledger, principal: str, bounds: Scope, *, actor: Actor, trust: Trust | None = None
 ) -> Receipt | None:
     """Let somebody act from outside within ``bounds``; ``None`` when that is so already.
+
+    Args:
+        ledger: Where it is recorded.
+        principal: Who.
+        bounds: All that it may read and write.
+        actor: Who says so.
+        trust: The most that a source it registers is trusted, and what rules see as
+            ``actor.trust``; ``None``: as before, at first ``internal``.
 
     Raises:
         NotAuthorisedError: the actor is no admin.
@@ -143,9 +152,11 @@ def register_principal(
     """
     require_role(ledger.state, actor, "admin")
     parse_principal(principal)
-    if ledger.state.principals.get(principal) == bounds:
+    state = ledger.state
+    level = trust or state.trusted.get(principal, "internal")
+    if (state.principals.get(principal), state.trusted.get(principal)) == (bounds, level):
         return None
-    payload = PrincipalRegistered(principal=principal, bounds=bounds)
+    payload = PrincipalRegistered(principal=principal, bounds=bounds, trust=level)
     return ledger.append([EventDraft(payload, actor)])
 
 

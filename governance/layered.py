@@ -67,6 +67,11 @@ class Layered(Mapping[str, V]):
             values.update(layer)
         return values
 
+    def layers(self) -> tuple[dict[str, V], ...]:
+        """Everything that was set, oldest layer first; only the newest is ever added to."""
+        recent = self._recent  # first: a copy made meanwhile moves it below
+        return (*self._shared, recent)
+
     @property
     def source(self) -> Source[V] | None:
         """Where the rest comes from."""

@@ -122,6 +122,32 @@ def residue(state: State, entry_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(left)
 
 
+def span_trust(state: State, span: Span) -> Trust:
+    """How far the cited characters may be trusted: at most as far as who registered them.
+
+    A source that a registered principal brought is capped by the trust that an admin gave the
+    principal; a program whose token says ``customer`` cannot register ``trusted`` evidence.
+    """
+    source = state.sources[span.source_id]
+    stated = source.trust_of(span)
+    cap = state.trusted.get(str(source.registered_by))
+    return stated if cap is None else least_trust([stated, cap])
+
+
+def actor_trust(state: State, actor: Actor) -> Trust:
+    """How far whoever proposes is trusted, whatever it cites.
+
+    A registered principal: as an admin said. Else people ``internal``, the program's own
+    parts ``trusted``, and an agent or importer that nobody registered ``unknown``.
+    """
+    given = state.trusted.get(str(actor))
+    if given is not None:
+        return given
+    if actor.kind == "human":
+        return "internal"
+    return "trusted" if actor.kind in {"system", "policy"} else "unknown"
+
+
 def trust_of(
     state: State, spans: Iterable[Span], derived_from: Iterable[str], author: Actor
 ) -> Trust:
@@ -131,7 +157,7 @@ def trust_of(
     as ``unknown``. A summary of a customer's words is a customer's words (OWASP #66: trust
     is the minimum over the lineage), whoever wrote it.
     """
-    levels: list[Trust] = [state.sources[span.source_id].trust_of(span) for span in spans]
+    levels: list[Trust] = [span_trust(state, span) for span in spans]
     if not levels:
         levels.append("internal" if author.kind == "human" else "unknown")
     seen: set[str] = set()
@@ -144,7 +170,7 @@ def trust_of(
         seen.add(entry_id)
         if parent.status in {"revoked", "erased"}:
             levels.append("unknown")  # whoever made it now works from what was taken back
-        levels += [state.sources[span.source_id].trust_of(span) for span in parent.spans]
+        levels += [span_trust(state, span) for span in parent.spans]
         if not parent.spans:
             levels.append("internal" if parent.author.kind == "human" else "unknown")
         frontier += parent.parents

@@ -10,6 +10,12 @@
    result is BOOL and the value is exactly ``True``.
 4. A verifier without a result has outcome ``missing``, one that broke has ``error``;
    neither equals ``pass``.
+5. A rule that would allow becomes ``review`` when it asks about a verifier that was found to
+   be non-informative (``governance.worth``). A rule that reads the checks in a way that
+   cannot be followed counts as asking about all of them.
+6. A rule cannot run for long: CEL has no loops, the engine ends an expression after 10,000
+   iterations of its macros and nests at most 32 deep (both are errors, so rule 3 applies),
+   and matches regular expressions in linear time.
 
 A decision is a value and names the rule and the SHA-256 of the file's text; both go into
 the event that follows from it.
@@ -25,21 +31,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, get_args
 
+from governance.asking import asked_of
 from governance.errors import PolicyFileError
 from governance.events import ActorKind, Channel, EntryKind, Scope, Trust, VerifierResult
 from governance.policyfile import Outcome, Rule, Severity, read_policy_file
 from governance.verifiers import NAMES
 
 STRICTEST_FIRST: Final[tuple[Outcome, ...]] = get_args(Outcome)
+_RANK: Final = {outcome: rank for rank, outcome in enumerate(STRICTEST_FIRST)}
 NO_MATCH: Final = "no-rule-matched"
 SUFFIX: Final = ".yaml"
 MAX_BYTES: Final = 200_000
 
 _MILLION: Final = 1_000_000
-_CHECK_NAMES = re.compile(
-    r"\bchecks\.([A-Za-z_]\w*)(?!\w*\()|\bchecks\[\s*[\"']([^\"']*)[\"']\s*\]"
-)
-_MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
+
 
 
 # --- what a rule sees, and what comes out ----------------------------------------------
@@ -49,17 +54,21 @@ _MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 class PolicyInput:
     """The facts of one decision, named for rules as follows.
 
-    ``kind``, ``channel``, ``trust`` (strings); ``actor.kind``, ``actor.id``;
+    ``kind``, ``channel``, ``trust`` (strings); ``actor.kind``, ``actor.id``, ``actor.trust``
+    (of the registered principal; else ``internal`` for people, ``trusted`` for the program's
+    own parts, ``unknown`` for anybody else);
     ``scope.tenant``, ``scope.agent``, ``scope.user``; ``risk`` (double, 0 to 1);
     ``checks.NAME`` (``pass``, ``fail``, ``error`` or ``missing``);
     ``counts.spans``, ``counts.parents``, ``counts.active``, ``counts.pending``;
-    ``replaces`` (boolean).
+    ``replaces``, ``drift_hold`` (booleans; the latter: a drift hold that nobody released
+    names something the entry comes from, or the whole scope).
 
     Args:
         trust: Least trust over evidence and lineage.
         checks: Verifier name → outcome; what is absent counts as ``missing``.
         active: Entries in force in the scope.
         pending: Entries of the scope that wait for a person.
+        uninformative: Verifiers that no rule may allow on; not seen by rules.
     """
 
     kind: EntryKind
@@ -75,6 +84,9 @@ class PolicyInput:
     active: int = 0
     pending: int = 0
     replaces: bool = False
+    actor_trust: Trust = "unknown"
+    drift_hold: bool = False
+    uninformative: frozenset[str] = frozenset()
 
     def variables(self) -> dict[str, object]:
         """As CEL sees them."""
@@ -84,7 +96,8 @@ class PolicyInput:
             "trust": self.trust,
             "risk": self.risk_ppm / _MILLION,
             "replaces": self.replaces,
-            "actor": {"kind": self.actor_kind, "id": self.actor_id},
+            "drift_hold": self.drift_hold,
+            "actor": {"kind": self.actor_kind, "id": self.actor_id, "trust": self.actor_trust},
             "scope": self.scope.model_dump(),
             "checks": dict.fromkeys(NAMES, "missing") | dict(self.checks),
             "counts": {
@@ -131,10 +144,11 @@ class _Program(Protocol):
 
 
 class CompiledRule(NamedTuple):
-    """A rule and its CEL program."""
+    """A rule, its CEL program and the verifiers it asks about."""
 
     rule: Rule
     program: _Program
+    asked: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -153,20 +167,31 @@ class Policy:
     def decide(self, facts: PolicyInput) -> Decision:
         """Evaluate every rule and return the strictest that holds (module rules 2 to 4)."""
         variables = _environment().Activation(facts.variables())
-        matched: list[Rule] = []
-        for rule, program in self._compiled:
-            holds = _evaluate(program, variables)
+        chosen: CompiledRule | None = None
+        for compiled in self._compiled:
+            rule = compiled.rule
+            holds = _evaluate(compiled.program, variables)
             if holds is None:
                 return self._deny(rule.id, f"rule {rule.id} could not be evaluated", rule.clause)
-            if holds:
-                matched.append(rule)
-        if not matched:
+            if holds and (chosen is None or _RANK[rule.outcome] < _RANK[chosen.rule.outcome]):
+                chosen = compiled
+        if chosen is None:
             return self._deny(NO_MATCH, "no rule of the policy applies", "")
-        chosen = min(matched, key=lambda rule: STRICTEST_FIRST.index(rule.outcome))
+        return self._by(chosen, facts)
+
+    def _by(self, chosen: CompiledRule, facts: PolicyInput) -> Decision:
+        """What the deciding rule says, unless it would allow on a check that tells nothing."""
+        rule, outcome, message = chosen.rule, chosen.rule.outcome, chosen.rule.message
+        useless = sorted(chosen.asked & facts.uninformative) if outcome == "allow" else []
+        if useless:
+            outcome = "review"
+            message = (
+                f"{', '.join(useless)} was found to be non-informative, so rule {rule.id} "
+                "may not allow on it"
+            )
         return Decision(
-            chosen.outcome, chosen.id, chosen.message, chosen.severity, chosen.clause,
-            self.name, self.digest,
-        )  # fmt: skip
+            outcome, rule.id, message, rule.severity, rule.clause, self.name, self.digest
+        )
 
     def _deny(self, rule_id: str, message: str, clause: str) -> Decision:
         return Decision("deny", rule_id, message, "high", clause, self.name, self.digest)
@@ -275,7 +300,7 @@ def _environment() -> Any:  # noqa: ANN401  # untyped extension module
     return cel.NewEnv(
         variables={
             "kind": text, "channel": text, "trust": text, "risk": kinds.DOUBLE,
-            "replaces": kinds.BOOL, "actor": texts, "scope": texts, "checks": texts,
+            "replaces": kinds.BOOL, "drift_hold": kinds.BOOL, "actor": texts, "scope": texts, "checks": texts,
             "counts": kinds.Map(kinds.STRING, kinds.INT),
         }
     )  # fmt: skip
@@ -294,8 +319,8 @@ def _compile(rule: Rule, line: int, file: str) -> CompiledRule:
             f"{program.return_type().name().lower()}",
             file=file, line=line,
         )  # fmt: skip
-    asked = {a or b for a, b in _CHECK_NAMES.findall(rule.when)} - _MACROS
-    unknown = sorted(asked - set(NAMES))
+    asked = asked_of(rule.when)
+    unknown = sorted(asked.names - set(NAMES))
     if unknown:
         raise PolicyFileError(
             f"rule {rule.id}: there is no verifier {', '.join(unknown)}",
@@ -303,7 +328,7 @@ def _compile(rule: Rule, line: int, file: str) -> CompiledRule:
             line=line,
             hint=f"verifiers: {', '.join(NAMES)}",
         )
-    return CompiledRule(rule, program)
+    return CompiledRule(rule, program, frozenset(NAMES) if asked.every else asked.names)
 
 
 __all__ = [

@@ -31,6 +31,7 @@ class CaseFacts(BaseModel):
     scope: Scope = Scope()
     actor_kind: ActorKind = "agent"
     actor_id: str = "builtin"
+    actor_trust: Trust = "internal"
     trust: Trust = "trusted"
     risk: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     checks: dict[str, str] = {}
@@ -39,6 +40,8 @@ class CaseFacts(BaseModel):
     active: int = 10
     pending: int = 0
     replaces: bool = False
+    drift_hold: bool = False
+    uninformative: frozenset[str] = frozenset()
 
     def policy_input(self) -> PolicyInput:
         """As the policy takes them; checks that are not named passed."""
@@ -56,6 +59,9 @@ class CaseFacts(BaseModel):
             active=self.active,
             pending=self.pending,
             replaces=self.replaces,
+            actor_trust=self.actor_trust,
+            drift_hold=self.drift_hold,
+            uninformative=self.uninformative,
         )
 
 

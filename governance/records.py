@@ -85,9 +85,13 @@ class SourceState:
     chars: int
     seq: int
     ranges: tuple[TrustRange, ...] = ()
+    registered_by: Actor | None = None
 
     def trust_of(self, span: Span) -> Trust:
-        """The least trusted voice in ``span``; the source's own where no range says more."""
+        """The least trusted voice in ``span``; the source's own where no range says more.
+
+        As its registrar said; how far that may be believed is ``lineage.span_trust``'s business.
+        """
         inside = [r for r in self.ranges if r.start < span.end and span.start < r.end]
         covered = any(r.start <= span.start and span.end <= r.end for r in inside)
         voices = [r.trust for r in inside] + ([] if covered else [self.trust])

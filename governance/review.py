@@ -33,15 +33,14 @@ from governance.events import (
     ReviewCommented,
     Scope,
     VerifierResult,
-    channel_of,
 )
 from governance.ledger import EventDraft, Ledger, Receipt
 from governance.lineage import PENDING, withdrawal_drafts
-from governance.policy import Decision, Outcome, Policy, PolicyInput, outcomes_of
+from governance.policy import Decision, Outcome, Policy
 from governance.state import EntryState, State
 from governance.tombstone import tombstone_of
-from governance.verification import verify_proposal
-from governance.verifiers import STANDARD, Verification, VerificationContext, Verifier
+from governance.verification import facts_of, verify_proposal
+from governance.verifiers import STANDARD, Verification, Verifier
 from governance.wire import ProposalBody
 
 _OUTCOMES: Final[dict[type, Outcome]] = {
@@ -110,7 +109,7 @@ def submit(
     context, verification = verify_proposal(
         ledger, proposal, actor, scope, known=known, verifiers=verifiers
     )
-    decision = policy.decide(_facts(ledger.state, context, verification, proposal))
+    decision = policy.decide(facts_of(ledger.state, context, verification, proposal))
     subject = Subject.proposed(proposal, scope)
     drafts = [
         EventDraft(proposal, actor, scope, episode=episode, data_subject=data_subject),
@@ -173,7 +172,7 @@ def reconsider(
     context, verification = verify_proposal(
         ledger, proposal, entry.author, entry.scope, known=known, verifiers=verifiers
     )
-    decision = policy.decide(_facts(ledger.state, context, verification, proposal))
+    decision = policy.decide(facts_of(ledger.state, context, verification, proposal))
     subject = Subject.of(entry)
     drafts = [
         EventDraft(verified_payload(subject, verification), VERIFIERS, entry.scope),
@@ -300,29 +299,6 @@ def comment(ledger: Ledger, entry_id: str, *, actor: Actor, text: str) -> Receip
         raise ReviewError("a comment needs text")
     payload = ReviewCommented(entry_id=entry.entry_id, version=entry.version, comment=text)
     return ledger.append([EventDraft(payload, actor, entry.scope)])
-
-
-def _facts(
-    state: State,
-    context: VerificationContext,
-    verification: Verification,
-    proposal: EntryProposed,
-) -> PolicyInput:
-    return PolicyInput(
-        kind=context.body.kind,
-        channel=channel_of(context.body),
-        scope=context.scope,
-        actor_kind=context.author.kind,
-        actor_id=context.author.id,
-        trust=context.trust,
-        risk_ppm=verification.risk_ppm,
-        checks=outcomes_of(verification.results),
-        spans=len(context.citations),
-        parents=len(proposal.derived_from),
-        active=len(context.neighbours),
-        pending=len(state.queue(context.scope)),
-        replaces=proposal.replaces is not None,
-    )
 
 
 def _recorded(ledger: Ledger, proposal: EntryProposed, receipt: Receipt) -> Submitted:

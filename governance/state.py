@@ -341,7 +341,7 @@ class State:
             self.sources[payload.source_id] = SourceState(
                 payload.source_id, payload.kind, payload.name, payload.media_type,
                 payload.sha256, payload.trust, header.scope, len(payload.text), header.seq,
-                tuple(payload.ranges),
+                tuple(payload.ranges), header.actor,
             )  # fmt: skip
         else:
             self.sources[payload.source_id] = SourceState(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from governance.errors import LedgerError
-from governance.events import Actor, EntryProposed, Scope, Span
+from governance.events import (
+    Actor,
+    EntryProposed,
+    Origin,
+    Scope,
+    Span,
+    VerifierRated,
+    VerifierResult,
+    channel_of,
+)
 from governance.ledger import Ledger
-from governance.lineage import IN_FORCE, trust_of
-from governance.state import State
+from governance.lineage import actor_trust, trust_of
+from governance.policy import PolicyInput, outcomes_of
+from governance.state import DriftHold, State
+from governance.surroundings import peer_of, surroundings
 from governance.verifiers import (
     STANDARD,
     Citation,
-    Neighbourhood,
+    Interval,
     Peer,
     Verification,
     VerificationContext,
@@ -39,6 +50,7 @@ def context_of(
             subject; never a text that the proposing model wrote.
     """
     state = ledger.state
+    around = surroundings(ledger, state, scope)
     names = " ".join(
         state.sources[span.source_id].name.replace("/", " ")
         for span in proposal.spans
@@ -58,10 +70,13 @@ def context_of(
         citations=_citations(ledger, proposal.spans, scope),
         keyed=ledger.keyed,
         known=f"{known}\n{names}",
-        neighbours=_in_force(state, scope),
-        rejected=_refused(state, scope),
-        tombstones=state.tombstones(scope),
+        neighbours=around.in_force,
+        rejected=around.refused,
+        tombstones=around.tombstones,
         replaces=proposal.replaces,
+        valid=Interval(proposal.valid_from_us, proposal.valid_to_us),
+        lineage=_lineage(state, proposal),
+        pending=around.pending,
     )
 
 
@@ -104,15 +119,85 @@ def _source_text(ledger: Ledger, source_id: str, scope: Scope) -> str | None:
         return None
 
 
-def _in_force(state: State, scope: Scope) -> Neighbourhood:
-    return Neighbourhood(
-        Peer(entry.entry_id, entry.body) for entry in state.having(scope, *IN_FORCE)
-    )
+def _lineage(state: State, proposal: EntryProposed) -> tuple[Peer, ...]:
+    """All that it replaces or was made from, and so on up, nearest first."""
+    found: dict[str, Peer] = {}
+    frontier = [*proposal.parents(), *_one(proposal.replaces)]
+    while frontier:
+        entry_id = frontier.pop(0)
+        entry = state.entries.get(entry_id)
+        if entry_id in found or entry is None:
+            continue
+        found[entry_id] = peer_of(entry)
+        frontier += [*entry.parents, *_one(entry.replaces)]
+    return tuple(found.values())
 
 
-def _refused(state: State, scope: Scope) -> Neighbourhood:
-    """Rejected and revoked values: those that carry a tombstone."""
-    return Neighbourhood(
-        Peer(entry_id, state.entries[entry_id].body)
-        for entry_id in state.tombstones(scope).values()
+def _one(entry_id: str | None) -> list[str]:
+    return [] if entry_id is None else [entry_id]
+
+
+# --- what the policy sees --------------------------------------------------------------
+
+
+def facts_of(
+    state: State,
+    context: VerificationContext,
+    verification: Verification,
+    proposal: EntryProposed,
+) -> PolicyInput:
+    """What the policy decides on."""
+    return PolicyInput(
+        kind=context.body.kind,
+        channel=channel_of(context.body),
+        scope=context.scope,
+        actor_kind=context.author.kind,
+        actor_id=context.author.id,
+        actor_trust=actor_trust(state, context.author),
+        trust=context.trust,
+        risk_ppm=verification.risk_ppm,
+        checks=outcomes_of(verification.results),
+        spans=len(context.citations),
+        parents=len(proposal.parents()),
+        active=len(context.neighbours),
+        pending=context.pending,
+        replaces=proposal.replaces is not None,
+        drift_hold=holds_back(
+            state.drift_holds.values(), context.scope, [p.entry_id for p in context.lineage],
+            proposal.origin,
+        ),
+        uninformative=uninformative(state.verifiers, verification.results),
+    )  # fmt: skip
+
+
+def holds_back(
+    holds: Iterable[DriftHold], scope: Scope, lineage: Iterable[str], origin: Origin | None
+) -> bool:
+    """Whether a drift hold that nobody released speaks against what a proposal comes from.
+
+    It names an entry of the lineage, one that was in the prompt, or the adapter that was on;
+    or it names nothing and thereby all of its scope.
+    """
+    influences = {*lineage, *(origin.recalled if origin is not None else ())}
+    adapter = origin.adapter_digest if origin is not None else None
+    for hold in holds:
+        if hold.released or not scope.sees(hold.scope):
+            continue
+        named = hold.held.entries or hold.held.adapters
+        if not named or influences & set(hold.held.entries) or adapter in hold.held.adapters:
+            return True
+    return False
+
+
+def uninformative(
+    rated: Mapping[str, VerifierRated], results: Iterable[VerifierResult]
+) -> frozenset[str]:
+    """Verifiers whose results say no more than chance, in the version that ran."""
+    return frozenset(
+        result.verifier
+        for result in results
+        for rating in [rated.get(result.verifier)]
+        if rating is not None
+        and rating.standing == "non-informative"
+        and rating.version == result.version
     )

@@ -25,6 +25,7 @@ from governance.events import (
     SubtaskBody,
     text_of,
 )
+from governance.lineage import span_trust
 from governance.state import LEAVES, EntryState
 
 HIGH_PPM: Final = 600_000
@@ -329,7 +330,7 @@ def _evidence(desk: Desk, entry: EntryState) -> Iterable[Evidence]:
         last = text.rfind("\n", span.end, high)
         high = last if last > 0 and high < len(text) else high
         yield Evidence(
-            source.source_id, source.name, source.kind, source.trust_of(span),
+            source.source_id, source.name, source.kind, span_trust(desk.state, span),
             text.count("\n", 0, span.start) + 1,
             text[low : span.start], text[span.start : span.end], text[span.end : high].rstrip(),
             low > 0, high < len(text.rstrip()),

@@ -10,7 +10,7 @@ from rich.text import Text
 from governance.commands import describe, render
 from governance.errors import LedgerError
 from governance.events import CardBody, FactBody, text_of
-from governance.lineage import carriers, trust_of
+from governance.lineage import carriers, span_trust, trust_of
 
 if TYPE_CHECKING:
     from governance.commands.options import Json
@@ -59,7 +59,7 @@ def dossier(ledger: Ledger, entry_id: str) -> Dossier:
     entry = state.entry(entry_id)
     return Dossier(
         entry=entry,
-        trust=trust_of(state, entry.spans, entry.derived_from, entry.author),
+        trust=trust_of(state, entry.spans, entry.parents, entry.author),
         quotes=tuple(_quotes(ledger, entry)),
         events=tuple(ledger.event(seq) for seq in entry.history),
         derivatives=tuple(child.entry_id for child in state.derivatives(entry.entry_id)),
@@ -158,7 +158,7 @@ def _quotes(ledger: Ledger, entry: EntryState) -> list[Quote]:
         whole = text or ""
         quotes.append(
             Quote(
-                span.source_id, source.name, source.trust_of(span), span.start, span.end,
+                span.source_id, source.name, span_trust(state, span), span.start, span.end,
                 whole[max(0, span.start - CONTEXT_CHARS) : span.start],
                 None if text is None else whole[span.start : span.end],
                 whole[span.end : span.end + CONTEXT_CHARS],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -18,6 +18,9 @@ from governance.commands.options import (
     print_json,
 )
 
+if TYPE_CHECKING:
+    from governance.events import Trust
+
 app = typer.Typer()
 principal_app = typer.Typer(no_args_is_help=True)
 token_app = typer.Typer(no_args_is_help=True)
@@ -25,6 +28,7 @@ key_app = typer.Typer(no_args_is_help=True)
 app.add_typer(principal_app, name="principal", help="Who may act from outside, and where.")
 app.add_typer(token_app, name="token", help="API tokens of principals.")
 app.add_typer(key_app, name="key", help="The key that signs checkpoints.")
+
 
 PrincipalName = Annotated[str, typer.Argument(help="human:NAME, agent:NAME or importer:NAME.")]
 
@@ -36,21 +40,33 @@ def add(
     scope: Annotated[
         str, typer.Option("--scope", help="All that it may read and write: TENANT/AGENT[/USER].")
     ],
+    trust: Annotated[
+        str,
+        typer.Option(
+            "--trust",
+            help="How far its sources are trusted at most, and what rules see as actor.trust: "
+            "trusted, internal, customer or unknown.",
+            show_default="as before, at first internal",
+        ),
+    ] = "",
     home: HomeOption = DEFAULT_HOME,
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Register a principal, or give a registered one other bounds."""
+    """Register a principal, or give a registered one other bounds or another trust."""
     from governance.authority import register_principal  # noqa: PLC0415
 
-    bounds, who = parse_scope(scope), parse_actor(actor)
+    bounds, who, given = parse_scope(scope), parse_actor(actor), _trust(trust)
     assert bounds is not None
     with open_ledger(home, write=True) as ledger:
-        changed = register_principal(ledger, principal, bounds, actor=who) is not None
+        changed = register_principal(ledger, principal, bounds, actor=who, trust=given) is not None
+        level = ledger.state.trusted[principal]
     if as_json:
-        print_json({"principal": principal, "scope": str(bounds), "changed": changed})
+        print_json({"principal": principal, "scope": str(bounds), "trust": level,
+                    "changed": changed})  # fmt: skip
     else:
-        typer.echo(f"{principal} acts in {bounds}" + ("" if changed else " already"))
+        already = "" if changed else " already"
+        typer.echo(f"{principal} acts in {bounds}, trusted as {level}{already}")
 
 
 @principal_app.command("list")
@@ -65,6 +81,7 @@ def list_principals(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fa
         (
             name,
             str(bounds),
+            state.trusted[name],
             sorted(state.roles.get(name, ())),
             sum(
                 token.principal == name and token.standing(now_us) == "valid"
@@ -76,16 +93,17 @@ def list_principals(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fa
     if as_json:
         print_json({
             "principals": [
-                {"principal": name, "scope": scope, "roles": roles, "tokens": tokens}
-                for name, scope, roles, tokens in found
+                {"principal": name, "scope": scope, "trust": trust, "roles": roles,
+                 "tokens": tokens}
+                for name, scope, trust, roles, tokens in found
             ]
         })  # fmt: skip
         return
     rows = [
-        (render.plain(name), render.plain(scope), ", ".join(roles) or "–", str(tokens))
-        for name, scope, roles, tokens in found
+        (render.plain(name), render.plain(scope), trust, ", ".join(roles) or "–", str(tokens))
+        for name, scope, trust, roles, tokens in found
     ]
-    columns = ("Principal", "Scope", "Roles", "Tokens")
+    columns = ("Principal", "Scope", "Trust", "Roles", "Tokens")
     render.console().print(render.table("", columns, rows))
 
 
@@ -196,3 +214,13 @@ def rotate(
         print_json({"old_key": before, "new_key": after, "event": receipt.last_seq})
     else:
         typer.echo(f"checkpoints are signed by {after[:16]}… from event {receipt.last_seq} on")
+
+
+def _trust(name: str) -> Trust | None:
+    from governance.errors import LedgerError  # noqa: PLC0415
+    from governance.events import Trust  # noqa: PLC0415
+
+    known: tuple[Trust, ...] = get_args(Trust)
+    if name and name not in known:
+        raise LedgerError(f"there is no trust level {name!r}", hint=" or ".join(known))
+    return next((level for level in known if level == name), None)

@@ -2,6 +2,8 @@
 
 from governance.verifiers.protocol import (
     Citation,
+    Interval,
+    Joined,
     Neighbourhood,
     Peer,
     VerificationContext,
@@ -11,6 +13,6 @@ from governance.verifiers.protocol import (
 from governance.verifiers.suite import NAMES, STANDARD, Verification, risk_of, run_verifiers
 
 __all__ = [
-    "NAMES", "STANDARD", "Citation", "Neighbourhood", "Peer", "Verification",
+    "NAMES", "STANDARD", "Citation", "Interval", "Joined", "Neighbourhood", "Peer", "Verification",
     "VerificationContext", "Verifier", "least_trust", "risk_of", "run_verifiers",
 ]  # fmt: skip

@@ -9,19 +9,23 @@ from governance.verifiers.protocol import VerificationContext, failed, passed
 
 
 class Duplicate:
-    """Same kind, topic, attribute and value as an entry in force."""
+    """Same kind, topic, attribute and value as an entry in force, at the same time.
+
+    Not the one it takes the place of: a person may say the same of another time.
+    """
 
     name: ClassVar[str] = "duplicate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def verify(self, context: VerificationContext) -> VerifierResult:
         """Fails naming the entry that already says it."""
         claim = context.claim
         for peer in context.neighbours.at(claim):
             if (
-                peer.entry_id != context.entry_id
+                peer.entry_id not in {context.entry_id, context.replaces}
                 and peer.body.kind == context.body.kind
                 and peer.claim.key == claim.key
+                and peer.valid.meets(context.valid)
             ):
                 return failed(self, f"same as {peer.entry_id}")
         return passed(self)

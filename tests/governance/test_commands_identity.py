@@ -34,7 +34,7 @@ def run(*args: str, code: int = 0) -> Result:
 
 def test_a_principal_gets_a_token_and_loses_it(made: Path) -> None:
     added = run("principal", "add", "agent:desk", "--scope", "mutual/desk").stdout
-    assert added == "agent:desk acts in mutual/desk\n"
+    assert added == "agent:desk acts in mutual/desk, trusted as internal\n"
     assert "already" in run("principal", "add", "agent:desk", "--scope", "mutual/desk").stdout
     issued = run("token", "issue", "agent:desk", "--days", "7")
     token = Token.parse(issued.stdout.strip())
@@ -51,6 +51,17 @@ def test_a_principal_gets_a_token_and_loses_it(made: Path) -> None:
     assert "revoked already" in again.stderr
 
 
+def test_a_principal_is_trusted_as_far_as_an_admin_says(made: Path) -> None:
+    add = ("principal", "add", "agent:desk", "--scope", "mutual/desk")
+    refused = run(*add, "--trust", "boundless", code=2)
+    assert "trusted or internal or customer or unknown" in refused.stderr
+    assert "trusted as customer" in run(*add, "--trust", "customer").stdout
+    assert "trusted as customer already" in run(*add).stdout
+    assert "trusted as unknown\n" in run(*add, "--trust", "unknown").stdout
+    with Ledger.open(made) as ledger:
+        assert ledger.state.trusted["agent:desk"] == "unknown"
+
+
 def test_everything_for_machines(made: Path) -> None:
     del made
 
@@ -60,13 +71,15 @@ def test_everything_for_machines(made: Path) -> None:
 
     run("role", "grant", "human:ann", "admin")
     added = machine("principal", "add", "human:ana", "--scope", "mutual/desk/u1")
-    assert added == {"principal": "human:ana", "scope": "mutual/desk/u1", "changed": True}
+    assert added == {
+        "principal": "human:ana", "scope": "mutual/desk/u1", "trust": "internal", "changed": True,
+    }  # fmt: skip
     issued = machine("token", "issue", "human:ana")
     run("role", "grant", "human:ana", "reviewer")
     assert machine("principal", "list") == {
         "principals": [
-            {"principal": "human:ana", "scope": "mutual/desk/u1", "roles": ["reviewer"],
-             "tokens": 1}
+            {"principal": "human:ana", "scope": "mutual/desk/u1", "trust": "internal",
+             "roles": ["reviewer"], "tokens": 1}
         ]
     }  # fmt: skip
     assert machine("token", "list")["tokens"] == [

@@ -55,6 +55,8 @@ def samples(seed: int) -> list[PolicyInput]:
             checks=checks,
             spans=draw.choice([0, 1, 1, 2]),
             replaces=draw.choice([False, False, True]),
+            actor_trust=draw.choice(get_args(Trust)),
+            drift_hold=draw.choice([False, False, True]),
         )
         found.append(case.policy_input())
     return found
