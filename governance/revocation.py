@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from governance import exports
 from governance.authority import require_reason, require_role
+from governance.canonical import JsonValue
 from governance.decisions import Subject
 from governance.errors import AppendConflictError, IllegalTransitionError
 from governance.events import (
@@ -43,6 +44,7 @@ from governance.lineage import (
     verify_in_sight,
     withdrawal_drafts,
 )
+from governance.proof import build_proof
 from governance.refusals import recording
 from governance.state import LEAVES, EntryState, State
 from governance.tombstone import claim_of, tombstone_of
@@ -272,6 +274,36 @@ def remains(ledger: Ledger, entry_ids: Collection[str]) -> tuple[str, ...]:
     return (*residue(ledger.state, entry_ids), *exports.remaining(ledger, entry_ids))
 
 
+def receipt_document(
+    ledger: Ledger, plan: RevocationPlan, receipt: Receipt
+) -> dict[str, JsonValue]:
+    """Who took what back and why, with a proof that it is in the log.
+
+    ``proof`` is a C2SP tlog-proof of the first revocation: written to a file of its own,
+    ``palimpsest proof-check`` checks it without this home.
+    """
+    events = list(ledger.events(receipt.first_seq, receipt.last_seq))
+    first = events[0]
+    decision = first.payload
+    assert isinstance(decision, EntryRevoked)
+    return {
+        "receipt": "revocation",
+        "log": ledger.origin,
+        "entry_id": plan.entry_id,
+        "actor": str(first.header.actor),
+        "reason": decision.reason_code,
+        "comment": decision.comment,
+        "recorded_at_us": first.header.recorded_at_us,
+        "events": [
+            {"seq": one.header.seq, "type": one.header.type, "subject": one.header.subject,
+             "event_id": one.header.event_id}
+            for one in events
+        ],
+        "residue": list(remains(ledger, plan.entry_ids)),
+        "proof": build_proof(ledger, receipt.first_seq, ledger.note()),
+    }  # fmt: skip
+
+
 def _drafts(
     ledger: Ledger, plan: RevocationPlan, actor: Actor, reason_code: str, comment: str, *,
     tombstone: bool,
@@ -350,6 +382,6 @@ def _superseded_by(ledger: Ledger, entry: EntryState) -> str | None:
 
 
 __all__ = [
-    "Affected", "Relation", "RevocationPlan", "UsedIn", "plan_revocation", "remains", "residue",
-    "revoke", "trace_use",
+    "Affected", "Relation", "RevocationPlan", "UsedIn", "plan_revocation", "receipt_document",
+    "remains", "residue", "revoke", "trace_use",
 ]  # fmt: skip

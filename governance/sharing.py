@@ -22,7 +22,13 @@ _ID_CHARS: Final = 12
 
 
 def share(
-    ledger: Ledger, entry_id: str, *, to: Scope, actor: Actor, policy: Policy, data_subject: str = ""
+    ledger: Ledger,
+    entry_id: str,
+    *,
+    to: Scope,
+    actor: Actor,
+    policy: Policy,
+    data_subject: str = "",
 ) -> Submitted:
     """Copy an entry that is in force into another scope, for review there.
 

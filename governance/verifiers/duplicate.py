@@ -11,7 +11,7 @@ from governance.verifiers.protocol import VerificationContext, failed, passed
 class Duplicate:
     """Same kind, topic, attribute and value as an entry in force, at the same time.
 
-    Not the one it takes the place of: a person may say the same of another time.
+    Not the one it takes the place of with another interval: that bounds what is known.
     """
 
     name: ClassVar[str] = "duplicate"
@@ -22,10 +22,11 @@ class Duplicate:
         claim = context.claim
         for peer in context.neighbours.at(claim):
             if (
-                peer.entry_id not in {context.entry_id, context.replaces}
+                peer.entry_id != context.entry_id
                 and peer.body.kind == context.body.kind
                 and peer.claim.key == claim.key
                 and peer.valid.meets(context.valid)
+                and not (peer.entry_id == context.replaces and peer.valid != context.valid)
             ):
                 return failed(self, f"same as {peer.entry_id}")
         return passed(self)
