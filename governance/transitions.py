@@ -173,6 +173,7 @@ def _check_proposal(state: State, payload: EntryProposed, actor: Actor, scope: S
             f"entry {payload.entry_id} is {current.status} and takes no new version",
             hint="propose another entry that replaces it",
         )
+    check_copy(state, payload, actor, scope)
     # Evidence before belief: a span, or a named person who stands for it.
     if not payload.spans and actor.kind != "human":
         raise LedgerError(
@@ -191,7 +192,6 @@ def _check_proposal(state: State, payload: EntryProposed, actor: Actor, scope: S
     for parent in payload.derived_from:
         if parent not in state.entries or not scope.sees(state.entries[parent].scope):
             raise LedgerError(f"entry {payload.entry_id}: unknown parent {parent}")
-    check_copy(state, payload, actor, scope)
 
 
 def _check_step(
