@@ -41,9 +41,9 @@ def asked_of(when: str) -> Asked:
     every = False
     for place, token in enumerate(tokens):
         if token == ("word", "checks") and tokens[place - 1 : place] != [("other", ".")]:
-            names = _names(tokens[place + 1 : place + 4], variables)
-            found |= names or set()
-            every = every or names is None
+            read = _names(tokens[place + 1 : place + 4], variables)
+            found |= read or set()
+            every = every or read is None
     return Asked(frozenset(found), every)
 
 

@@ -362,7 +362,7 @@ def _amount_rules() -> Iterator[_Rule]:
     )
     yield _rule(
         "identifier",
-        r"#?(?<!\w)(?=[\w./-]*\d)(?=[\w./-]*[^\W\d])[^\W_]+(?:[-_/.][^\W_]+)*(?!\w)"
+        r"#?(?<!\w)(?=[\w./-]{0,200}\d)(?=[\w./-]{0,200}[^\W\d])[^\W_]+(?:[-_/.][^\W_]+)*(?!\w)"
         r"|#\d+(?!\w)|(?<![\w.,])\d+(?:\.\d+){2,}(?![\w]|[.,]\d)|(?<![\w.,])0\d+(?![\w]|[.,]\d)|(?<![\w.,])\d{10,}(?![\w]|[.,]\d)",
         _identifier,
     )
@@ -375,12 +375,15 @@ _CANDIDATE = re.compile(r"[€$£¥#+\u2212\d-]|(?<=\d)T(?=\d)|(?<!\w)[\w(]")
 """Places where a mention can begin; every rule is then tried there in order."""
 
 
+_WORD_START = re.compile(r"[\w.+-]{1,200}")  # unbounded, long runs would take quadratic time
+
+
 def _accepts_start(text: str, start: int) -> bool:
     """Cheap test that keeps the rules away from ordinary words."""
     char = text[start]
     if not char.isalpha():
         return True
-    word = re.compile(r"[\w.+-]+").match(text, start)
+    word = _WORD_START.match(text, start)
     return word is not None and (
         char.isupper()
         or "@" in text[word.end() : word.end() + 1]

@@ -46,7 +46,6 @@ MAX_BYTES: Final = 200_000
 _MILLION: Final = 1_000_000
 
 
-
 # --- what a rule sees, and what comes out ----------------------------------------------
 
 
@@ -163,14 +162,17 @@ class Policy:
     path: Path
     rules: tuple[Rule, ...]
     _compiled: tuple[CompiledRule, ...] = field(repr=False, compare=False)
+    _together: _Program | None = field(default=None, repr=False, compare=False)
+    """All rules as one list, evaluated in one go; an error of any rule is one of the list."""
 
     def decide(self, facts: PolicyInput) -> Decision:
         """Evaluate every rule and return the strictest that holds (module rules 2 to 4)."""
         variables = _environment().Activation(facts.variables())
         chosen: CompiledRule | None = None
-        for compiled in self._compiled:
+        at_once = _evaluate_list(self._together, variables, len(self._compiled))
+        for place, compiled in enumerate(self._compiled):
             rule = compiled.rule
-            holds = _evaluate(compiled.program, variables)
+            holds = at_once[place] if at_once else _evaluate(compiled.program, variables)
             if holds is None:
                 return self._deny(rule.id, f"rule {rule.id} could not be evaluated", rule.clause)
             if holds and (chosen is None or _RANK[rule.outcome] < _RANK[chosen.rule.outcome]):
@@ -208,6 +210,20 @@ def _evaluate(program: _Program, variables: object) -> bool | None:
     except (RuntimeError, TypeError, ValueError):  # cel-cpp refused the variables
         return None
     return value if isinstance(value, bool) else None
+
+
+def _evaluate_list(program: _Program | None, variables: object, size: int) -> list[bool]:
+    """The values of all rules; empty when they must be asked one by one to see which erred."""
+    if program is None:
+        return []
+    try:
+        items = program.eval(variables).value()
+    except (RuntimeError, TypeError, ValueError):  # as above
+        return []
+    if not isinstance(items, list):
+        return []
+    values = [item.value() for item in items]
+    return values if [type(value) for value in values] == [bool] * size else []
 
 
 # --- loading ---------------------------------------------------------------------------
@@ -252,6 +268,10 @@ def parse_policy(text: str, path: Path) -> Policy:
         PolicyFileError: see the module rules.
     """
     file, lines = read_policy_file(text, str(path))
+    compiled = tuple(
+        _compile(rule, lines[("rules", index, "when")], str(path))
+        for index, rule in enumerate(file.rules)
+    )
     return Policy(
         name=file.name,
         version=file.version,
@@ -260,10 +280,8 @@ def parse_policy(text: str, path: Path) -> Policy:
         digest=hashlib.sha256(text.encode()).hexdigest(),
         path=path,
         rules=tuple(file.rules),
-        _compiled=tuple(
-            _compile(rule, lines[("rules", index, "when")], str(path))
-            for index, rule in enumerate(file.rules)
-        ),
+        _compiled=compiled,
+        _together=_compile_together(file.rules),
     )
 
 
@@ -300,8 +318,8 @@ def _environment() -> Any:  # noqa: ANN401  # untyped extension module
     return cel.NewEnv(
         variables={
             "kind": text, "channel": text, "trust": text, "risk": kinds.DOUBLE,
-            "replaces": kinds.BOOL, "drift_hold": kinds.BOOL, "actor": texts, "scope": texts, "checks": texts,
-            "counts": kinds.Map(kinds.STRING, kinds.INT),
+            "replaces": kinds.BOOL, "drift_hold": kinds.BOOL, "actor": texts, "scope": texts,
+            "checks": texts, "counts": kinds.Map(kinds.STRING, kinds.INT),
         }
     )  # fmt: skip
 
@@ -329,6 +347,17 @@ def _compile(rule: Rule, line: int, file: str) -> CompiledRule:
             hint=f"verifiers: {', '.join(NAMES)}",
         )
     return CompiledRule(rule, program, frozenset(NAMES) if asked.every else asked.names)
+
+
+def _compile_together(rules: Sequence[Rule]) -> _Program | None:
+    """One expression for all rules; ``None`` when it is too much for the engine."""
+    # On lines of their own: a rule may end in a comment.
+    joined = ",\n".join(f"(\n{rule.when}\n)" for rule in rules)
+    try:
+        program: _Program = _environment().compile(f"[{joined}]")
+    except RuntimeError:
+        return None
+    return program
 
 
 __all__ = [

@@ -158,7 +158,7 @@ def _quotes(ledger: Ledger, entry: EntryState) -> list[Quote]:
         whole = text or ""
         quotes.append(
             Quote(
-                span.source_id, source.name, span_trust(state, span), span.start, span.end,
+                span.source_id, source.name, span_trust(ledger.state, span), span.start, span.end,
                 whole[max(0, span.start - CONTEXT_CHARS) : span.start],
                 None if text is None else whole[span.start : span.end],
                 whole[span.end : span.end + CONTEXT_CHARS],

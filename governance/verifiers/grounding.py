@@ -18,6 +18,9 @@ from governance.verifiers.protocol import VerificationContext, failed, passed
 MIN_WORDS_SUPPORTED: Final = 0.5
 """Share of a statement's content words that must stand in the cited passage."""
 
+MAX_ALIGNED_CHARS: Final = 2_000_000
+"""Characters of the entry times characters cited up to which they are aligned: 0.1 s."""
+
 _WORD = re.compile(r"\w+")
 _SHORT: Final = 4
 _COMMON: Final = frozenset({
@@ -59,12 +62,18 @@ class Grounding:
                 return passed(self, f"stated by {context.author}")
             return failed(self, "no evidence is cited")
         problems = list(_problems(context))
-        aligned = fuzz.partial_ratio(skeleton(text_of(context.body)), skeleton(context.cited))
-        score = round(aligned * 10_000)
+        score = _alignment(text_of(context.body), context.cited)
         digest = context.evidence_digest
         if problems:
             return failed(self, "; ".join(problems), score_ppm=score, evidence_digest=digest)
         return passed(self, score_ppm=score, evidence_digest=digest)
+
+
+def _alignment(text: str, cited: str) -> int | None:
+    """Best partial alignment in parts per million; ``None`` where it would take too long."""
+    if len(text) * len(cited) > MAX_ALIGNED_CHARS:
+        return None
+    return round(fuzz.partial_ratio(skeleton(text), skeleton(cited)) * 10_000)
 
 
 def _problems(context: VerificationContext) -> Iterator[str]:

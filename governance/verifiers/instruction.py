@@ -73,12 +73,12 @@ _PATTERN_TEXTS: Final[dict[str, tuple[str, ...]]] = {
     "chat markup": (
         r"<\|?(?:im_start|im_end|system|assistant|user|endoftext)\|?>",
         r"\[/?inst\]|<</?sys>>",
-        r"(?:^|\n)\s*#{2,}\s*(?:system|instruction|assistant)",
-        r"(?:^|\n)\s*system\s*:",
+        r"(?:^|\n)[^\S\n]{0,40}#{2,}\s{0,40}(?:system|instruction|assistant)",
+        r"(?:^|\n)[^\S\n]{0,40}system\s{0,40}:",
     ),
     "hidden markup": (
         r"<!--|<script\b|<iframe\b|javascript:|data:text/html",
-        r"!\[[^\]]*\]\(\s*https?:",
+        r"!\[[^\]]{0,300}\]\(\s{0,40}https?:",
     ),
 }
 _PATTERNS: Final = {

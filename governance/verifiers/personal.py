@@ -13,7 +13,7 @@ class Personal:
     """E-mail addresses, phone numbers, dates of birth: a signal, not a secret."""
 
     name: ClassVar[str] = "personal"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def verify(self, context: VerificationContext) -> VerifierResult:
         """Fails with the kinds found, masked."""

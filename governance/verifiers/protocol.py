@@ -186,9 +186,10 @@ class Joined(Neighbourhood):
 
 
 def _likeness(body: Body, key: str) -> _Likeness:
-    """Kind, words with digits, and the band of length: at most one band lies between two
-    texts that are :data:`NEAR` like each other, because then neither is longer than
-    (2 − NEAR) / NEAR times the other.
+    """Kind, words with digits, and the band of length.
+
+    Two texts that are :data:`NEAR` like each other lie in the same or in neighbouring bands,
+    because neither is longer than (2 − NEAR) / NEAR times the other.
     """
     digits = frozenset(word for word in key.split() if any(char.isdigit() for char in word))
     return body.kind, digits, int(math.log(len(key) + 1) / _BAND)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from governance.errors import PalimpsestError
 from governance.events import CardBody, Trust, VerifierResult
 from governance.verifiers.conflict import Conflict
 from governance.verifiers.duplicate import Duplicate
@@ -43,12 +42,14 @@ TRUST_PPM: Final[dict[Trust, int]] = {
 PARAMETRIC_PPM: Final = 50_000
 """Learned weights are harder to read than text."""
 
+MAX_ENTRY_CHARS: Final = 20_000
+"""Characters of all texts of an entry together; a longer one is not looked at, and so fails."""
+
+MAX_EVIDENCE_CHARS: Final = 200_000
+"""Characters cited with what stands around them, likewise. No pattern can be stopped once it
+runs, so what bounds the time of a verifier is the length of what it is given."""
+
 _ONE: Final = 1_000_000
-_FAULTS: Final = (
-    PalimpsestError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError,
-    OSError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
-"""What a broken verifier may raise; recorded as ``error``, never taken for a pass."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,15 @@ class Verification:
 def run_verifiers(
     context: VerificationContext, verifiers: Sequence[Verifier] = STANDARD
 ) -> Verification:
-    """Run each verifier; one that raises has outcome ``error``, which is a failure."""
-    results = tuple(_run(verifier, context) for verifier in verifiers)
+    """Run each verifier; one that raises has outcome ``error``, which is a failure.
+
+    On an entry that is too long none is run, and all of them have failed.
+    """
+    too_long = _too_long(context)
+    if too_long:
+        results = tuple(_error(verifier, too_long) for verifier in verifiers)
+    else:
+        results = tuple(_run(verifier, context) for verifier in verifiers)
     return Verification(results, risk_of(context, results))
 
 
@@ -87,11 +95,26 @@ def risk_of(context: VerificationContext, results: Sequence[VerifierResult]) -> 
 
 def _run(verifier: Verifier, context: VerificationContext) -> VerifierResult:
     try:
-        return verifier.verify(context)
-    except _FAULTS as error:
-        return VerifierResult(
-            verifier=verifier.name,
-            version=verifier.version,
-            outcome="error",
-            detail=f"did not run: {type(error).__name__}",
-        )
+        result: object = verifier.verify(context)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a library raises: it failed
+        return _error(verifier, f"did not run: {type(error).__name__}")
+    if not isinstance(result, VerifierResult) or result.verifier != verifier.name:
+        return _error(verifier, "gave no result of its own")
+    return result
+
+
+def _error(verifier: Verifier, detail: str) -> VerifierResult:
+    return VerifierResult(
+        verifier=verifier.name, version=verifier.version, outcome="error", detail=detail
+    )
+
+
+def _too_long(context: VerificationContext) -> str:
+    """Why nothing is run, or nothing to say."""
+    said = sum(len(text) for text in context.strings())
+    if said > MAX_ENTRY_CHARS:
+        return f"not run: the entry has {said} characters, at most {MAX_ENTRY_CHARS} are read"
+    cited = sum(len(one.text or "") + len(one.context) for one in context.citations)
+    if cited > MAX_EVIDENCE_CHARS:
+        return f"not run: it cites {cited} characters, at most {MAX_EVIDENCE_CHARS} are read"
+    return ""
