@@ -238,7 +238,13 @@ def test_exports_are_issued_and_withdrawn_once_in_their_scope() -> None:
         } | changes  # fmt: skip
         return ExportIssued.model_validate(fields)
 
-    for place in ("../x", "/etc/passwd", "exports/../keys.sqlite", "exports/.hidden", "exports/a/b"):
+    for place in (
+        "../x",
+        "/etc/passwd",
+        "exports/../keys.sqlite",
+        "exports/.hidden",
+        "exports/a/b",
+    ):
         with pytest.raises(LedgerError, match="no place"):
             desk.ledger.append([EventDraft(issued(path=place), ANN, DESK)])
     with pytest.raises(LedgerError, match="unknown entry"):

@@ -127,9 +127,9 @@ def test_an_export_overwrites_nothing_and_keeps_out_of_our_folder(
     with pytest.raises(LedgerError, match="holds the exports"):
         exported(desk, desk.ledger.home / "exports" / "mine.jsonl")
     assert out.read_bytes() == before
+    memory = Desk()
+    memory.fact("deductible", "300 EUR")
     with pytest.raises(LedgerError, match="no home"):
-        memory = Desk()
-        memory.fact("deductible", "300 EUR")
         exported(memory)
     with pytest.raises(StoreError):
         exported(desk, out / "below" / "a-file.jsonl")
@@ -283,9 +283,7 @@ def test_a_file_does_not_say_who_judged_how_a_task_ended(desk: Desk) -> None:
 
 @pytest.mark.parametrize("disguise", ["as it was", "look-alikes", "zero width", "capitals"])
 @pytest.mark.parametrize("ended", ["rejected", "revoked", "erased"])
-def test_an_older_backup_brings_nothing_refused_back(
-    desk: Desk, ended: str, disguise: str
-) -> None:
+def test_an_older_backup_brings_nothing_refused_back(desk: Desk, ended: str, disguise: str) -> None:
     said = desk.fact("adjuster", "Hugo Bancroft").entry_id
     file = exported(desk, desk.ledger.home / "backup.jsonl").path
     twin = edited(file, attribute="surveyor", statement="The surveyor is Hugo Bancroft.")
