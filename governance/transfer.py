@@ -279,8 +279,6 @@ def _parsed(number: int, raw: bytes) -> Line | BadLine:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return BadLine(number, f"{where}: {first['msg']}" if where else str(first["msg"]))
-    except LedgerError as error:
-        return BadLine(number, str(error))
     if digest != line.digest:
         return BadLine(number, "its digest is not that of its body: it was altered")
     return line

@@ -17,7 +17,7 @@ from governance.ledger import EventDraft, Ledger
 from governance.policy import load_policy
 from governance.ports import Progress, Settled
 from governance.review import activate_policy
-from tests.governance.desk import Desk
+from tests.governance.desk import DESK, Desk
 from tests.governance.drafts import ANN, SYSTEM, StepClock
 
 RUNNER = CliRunner()
@@ -120,7 +120,7 @@ def test_a_dry_run_lists_everything_across_channels_and_scopes(
     for words in ("Entries that go (3)", "leaves service", "ask for them back", "recall index: 1"):
         assert words in text
     assert data(home, "verify")["events"] == head
-    assert run(home, "revoke", "nothing", "--dry-run", code=2)
+    run(home, "revoke", "nothing", "--dry-run", code=2)
     assert data(home, "verify")["events"] == head
 
 
@@ -136,7 +136,7 @@ def test_a_receipt_proves_itself(home: Path, ids: dict[str, str], tmp_path: Path
     assert receipt["events"][0]["seq"] == done["receipt"]["first_seq"]
     proof.write_text(receipt["proof"])
     key = data(home, "key", "show")["key"]
-    assert run(home, "verify")
+    run(home, "verify")
     checked = RUNNER.invoke(cli.app, ["proof-check", str(proof), "--key", key, "--json"])
     assert checked.exit_code == 0
     assert json.loads(checked.stdout)["seq"] == done["receipt"]["first_seq"]
@@ -189,6 +189,20 @@ def test_what_it_had_superseded_is_offered(home: Path, ids: dict[str, str]) -> N
     assert "in the store" in run(home, "revoke", ids["fact"], "--dry-run").stdout
 
 
+def test_what_says_the_same_is_named_and_a_plain_entry_is_told_plainly(
+    home: Path, ids: dict[str, str]
+) -> None:
+    with Ledger.open(home, clock=StepClock()) as ledger:
+        desk = object.__new__(Desk)
+        desk.ledger, desk.scope, desk.policy = ledger, DESK, load_policy("default")
+        alone = desk.card("inspection", "10 March").entry_id
+    text = run(home, "revoke", ids["twin"], "--dry-run").stdout
+    assert f"Still says the same, and stays: {alone}" in text
+    for words in ("Adapters", "Where it was used", "Exports"):
+        assert words not in text
+    assert "recall index" not in run(home, "revoke", alone, "--dry-run").stdout
+
+
 # --- correct ----------------------------------------------------------------------------
 
 
@@ -226,6 +240,7 @@ def test_a_retraction(home: Path, ids: dict[str, str], monkeypatch: pytest.Monke
     monkeypatch.setattr(memory_target, "load_target", lambda _: Target())
     done = data(home, "correct", ids["fact"], "--retract", "--never-again")
     assert (done["status"], done["adapters"][0]["shard"]) == ("revoked", "shard")
+    assert data(home, "revoke", ids["twin"], "--dry-run")["withdrawn"] == []
     assert data(home, "show", ids["fact"])["tombstone"]
 
 

@@ -175,12 +175,13 @@ def test_only_people_share() -> None:
 def test_a_copy_says_what_its_original_says_for_as_long() -> None:
     desk = Desk()
     said = desk.fact("deductible", "300 EUR").entry_id
-    for match, changes in {
+    refused: dict[str, dict[str, object]] = {
         "does not say": {"body": fact("deductible", "350 EUR")},
         "original says": {"valid_to_us": 5},
         "not on spans": {"spans": [Span(source_id="call", start=0, end=5)]},
         "unknown original": {"copy_of": "nothing"},
-    }.items():
+    }
+    for match, changes in refused.items():
         scope = DESK if "spans" in changes else NEXT_DOOR
         target = scope.model_copy(update={"user": "u"})
         with pytest.raises(LedgerError, match=match):

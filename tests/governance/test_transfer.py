@@ -15,6 +15,7 @@ from governance.events import (
     CaseBody,
     EntryErased,
     EntryProposed,
+    ExportIssued,
     PolicyActivated,
     RoleGranted,
     Scope,
@@ -190,7 +191,7 @@ def test_a_file_left_by_a_crash_is_residue_and_is_deleted_later(
 def test_an_export_that_is_still_out_is_residue() -> None:
     desk = Desk()
     said = desk.fact("deductible", "300 EUR").entry_id
-    issued = transfer.ExportIssued(
+    issued = ExportIssued(
         export_id="x", purpose="memory", path="exports/x.jsonl", sha256="0", entries=[said]
     )
     desk.ledger.append([EventDraft(issued, ANN, DESK)])
@@ -320,12 +321,18 @@ def test_an_older_backup_brings_nothing_refused_back(desk: Desk, ended: str, dis
 # --- the policy in force ----------------------------------------------------------------
 
 
-def test_the_policy_in_force_is_read_from_the_log(desk: Desk) -> None:
+def test_the_policy_in_force_is_read_from_the_log(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(PolicyError, match="no policy"):
         policy_in_force(desk.ledger)
     review.activate_policy(desk.ledger, load_policy("strict"), ANN)
     review.activate_policy(desk.ledger, POLICY, ANN)
     assert policy_in_force(desk.ledger).digest == POLICY.digest
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.ledger, "events", lambda **_: ())
+        with pytest.raises(StoreError, match="is gone"):
+            policy_in_force(desk.ledger)
     lost = PolicyActivated(name="lost", digest="ab" * 32, text="")
     desk.ledger.append([EventDraft(lost, ANN)])
     assert desk.ledger.state.active_policy == "lost"
