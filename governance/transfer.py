@@ -129,7 +129,8 @@ def export_memory(
         ]
         if not entries:
             raise LedgerError(f"nothing of {scope} is in force", hint="palimpsest log")
-        text = "".join(f"{line_of(ledger, entry).text()}\n" for entry in entries)
+        texts: dict[str, str] = {}
+        text = "".join(f"{line_of(ledger, entry, texts).text()}\n" for entry in entries)
         digest = hashlib.sha256(text.encode()).hexdigest()
         export_id = ledger.keyed(f"export:{ledger.head.seq}:{scope}:{digest}")[:_ID_CHARS]
         target, place = _place(ledger, export_id, out)
@@ -145,22 +146,28 @@ def export_memory(
     return Exported(export_id, target, len(entries), digest, receipt)
 
 
-def line_of(ledger: Ledger, entry: EntryState) -> Line:
-    """An entry as it leaves the ledger; passages that were erased are left out."""
+def line_of(ledger: Ledger, entry: EntryState, texts: dict[str, str] | None = None) -> Line:
+    """An entry as it leaves the ledger; passages that were erased are left out.
+
+    ``texts`` keeps what was read of sources, for the next entry.
+    """
     return Line(
         format=FORMAT, id=entry.entry_id, version=entry.version, body=entry.body,
-        digest=entry.content_digest, scope=entry.scope, evidence=list(_quotes(ledger, entry)),
+        digest=entry.content_digest, scope=entry.scope,
+        evidence=list(_quotes(ledger, entry, {} if texts is None else texts)),
         valid_from_us=entry.valid_from_us, valid_to_us=entry.valid_to_us, log=ledger.origin,
         head=ledger.head.seq,
     )  # fmt: skip
 
 
-def _quotes(ledger: Ledger, entry: EntryState) -> Iterator[Quote]:
+def _quotes(ledger: Ledger, entry: EntryState, texts: dict[str, str]) -> Iterator[Quote]:
     for span in entry.spans:
         source = ledger.state.sources.get(span.source_id)
         if source is None or not source.chars:
             continue
-        text = ledger.source_text(span.source_id)
+        if span.source_id not in texts:
+            texts[span.source_id] = ledger.source_text(span.source_id)
+        text = texts[span.source_id]
         yield Quote(source=source.name, text=text[span.start : span.end])
 
 
