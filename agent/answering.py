@@ -22,6 +22,8 @@ from agent.models.protocol import LanguageModel
 from agent.target import AgentMemory
 from governance.drift.answers import exact_match, token_f1
 from governance.events import Arm, EntryKind, MemoryRecalled, OutcomeRecorded
+from governance.ledger import SystemClock
+from governance.ports import Clock
 
 ARMS: tuple[Arm, ...] = ("none", "external", "parametric", "both")
 PPM = 1_000_000
@@ -68,7 +70,14 @@ class Answered:
 class Answerer:
     """Answers questions from a home's memory."""
 
-    def __init__(self, gateway: Gateway, model: LanguageModel, memory: AgentMemory) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        model: LanguageModel,
+        memory: AgentMemory,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._gateway = gateway
         self._model = model
         self._memory = memory
@@ -139,6 +148,7 @@ class Answerer:
             kinds=NOTE_KINDS,
             token_budget=NOTE_TOKEN_BUDGET,
             count_tokens=self._model.count_tokens,
+            as_of_us=self._clock.now_us(),  # what was true once is no answer now
         )
 
     @staticmethod

@@ -18,7 +18,7 @@ What follows from a certificate:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +125,11 @@ class AgentMemory:
     def index_digest(self, scope: Scope) -> str:
         """See ``governance.ports.MemoryTarget``."""
         return self.external.index_digest(self._ledger.state, scope)
+
+    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
+        """See ``governance.ports.MemoryTarget``."""
+        index = self.external.index(self._ledger.state, scope)
+        return [entry_id for entry_id in entry_ids if entry_id in index]
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         """See ``governance.ports.MemoryTarget``.

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from governance.commands import (
+    correcting,
     evidence,
     identity,
     inspection,
@@ -22,9 +23,11 @@ from governance.commands import (
     proving,
     reversal,
     reviewing,
+    revoking,
     serving,
     setup,
     timetravel,
+    transferring,
 )
 from governance.errors import PalimpsestError
 from governance.textforms import visible
@@ -116,8 +119,8 @@ def _debugging() -> bool:
 
 
 for _part in (
-    setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
-    identity,
+    setup, inspection, timetravel, evidence, reviewing, revoking, correcting, transferring,
+    reversal, policies, proving, serving, identity,
 ):  # fmt: skip
     _merge(_part.app)
 

@@ -149,6 +149,14 @@ class Ledger:
         return self._home
 
     @property
+    def has_home(self) -> bool:
+        """Whether this ledger keeps files in a folder of its own on this computer.
+
+        Not in memory, and not as the client of a service in one principal's name only.
+        """
+        return self._home is not None and self._log.principal is None
+
+    @property
     def log(self) -> Log:
         """What this ledger stands on."""
         return self._log

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
-from governance.events import Actor, AdapterWithdrawn, Span, Status, Trust
+from governance.errors import NotAuthorisedError
+from governance.events import Actor, AdapterWithdrawn, Scope, Span, Status, Trust
 from governance.ledger import EventDraft
 from governance.state import EntryState, State
 from governance.verifiers import least_trust
@@ -38,6 +39,37 @@ def closure(state: State, entry_id: str) -> tuple[EntryState, ...]:
     """The entry and all its derivatives, nearest first."""
     entry = state.entry(entry_id)
     return (entry, *state.derivatives(entry.entry_id))
+
+
+def verify_in_sight(state: State, entry_id: str, bounds: Scope | None) -> None:
+    """Refuse to touch an entry when part of what was made from it is out of sight.
+
+    Args:
+        state: All of it, not what the caller may see.
+        entry_id: The entry.
+        bounds: What the caller may see; ``None``: everything.
+
+    Raises:
+        NotAuthorisedError: it, or something derived or copied from it, lies outside.
+    """
+    if bounds is None:
+        return
+    if not all(bounds.sees(item.scope) for item in closure(state, entry_id)):
+        raise NotAuthorisedError(
+            f"entry {entry_id} or something derived from it lies outside {bounds}",
+            hint="ask somebody who may see all of it",
+        )
+
+
+def builds(state: State, entry_ids: Collection[str]) -> tuple[Carrier, ...]:
+    """Adapters out of service, kept in the store, that hold any of these entries."""
+    wanted = frozenset(entry_ids)
+    found = []
+    for adapter in state.adapters.values():
+        held = tuple(ref.entry_id for ref in adapter.cards if ref.entry_id in wanted)
+        if held and adapter.status != "active":
+            found.append(Carrier(adapter.shard_id, adapter.digest, held))
+    return tuple(found)
 
 
 def carriers(state: State, entry_ids: Collection[str]) -> tuple[Carrier, ...]:
@@ -74,13 +106,13 @@ def residue(state: State, entry_ids: Iterable[str]) -> tuple[str, ...]:
 
     One readable line each; empty is the only good answer.
     """
-    ids = dict.fromkeys(
-        entry.entry_id for entry_id in entry_ids for entry in closure(state, entry_id)
-    )
+    roots = [state.entry(entry_id) for entry_id in entry_ids]
+    derived = state.entries.derivatives([root.entry_id for root in roots])
+    ids = {entry.entry_id: entry for entry in (*roots, *derived)}
     left = [
-        f"entry {entry_id} is {state.entries[entry_id].status}"
-        for entry_id in ids
-        if state.entries[entry_id].status in IN_FORCE
+        f"entry {entry.entry_id} is {entry.status}"
+        for entry in ids.values()
+        if entry.status in IN_FORCE
     ]
     left += [
         f"adapter {carrier.digest[:12]} of {carrier.shard_id} holds {entry_id}"
@@ -136,6 +168,8 @@ def trust_of(
         if entry_id in seen or parent is None:
             continue
         seen.add(entry_id)
+        if parent.status in {"revoked", "erased"}:
+            levels.append("unknown")  # whoever made it now works from what was taken back
         levels += [span_trust(state, span) for span in parent.spans]
         if not parent.spans:
             levels.append("internal" if parent.author.kind == "human" else "unknown")

@@ -43,6 +43,8 @@ class Rebuilt:
 
     settled: tuple[Settled, ...] = ()
     error: PalimpsestError | None = None
+    target: MemoryTarget | None = None
+    """The memory, if it was loaded for this."""
 
     def raise_error(self) -> None:
         """Let the caller know, once the decision itself has been reported."""
@@ -65,10 +67,11 @@ def rebuild(
     if not distinct:
         return Rebuilt()
     settled: list[Settled] = []
+    target: MemoryTarget | None = None
     try:
         target = load_target(ledger)
         for scope in distinct.values() if target is not None else ():
             settled += target.settle(scope, progress) if target is not None else ()
     except PalimpsestError as error:
-        return Rebuilt(tuple(settled), error)
-    return Rebuilt(tuple(settled))
+        return Rebuilt(tuple(settled), error, target)
+    return Rebuilt(tuple(settled), None, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,6 +60,10 @@ class MemoryTarget(Protocol):
 
     def index_digest(self, scope: Scope) -> str:
         """Digest (hex) of the recall index rebuilt from what is active now."""
+        ...
+
+    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
+        """Which of these entries a recall in ``scope`` could find now."""
         ...
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:

@@ -31,6 +31,7 @@ V = TypeVar("V")
 
 _ROLLBACK: Final = RollbackApplied.event_type
 _RECALL: Final = "memory.recalled"
+_PROPOSED: Final = (EntryProposed.event_type,)
 ENTRY_TYPES: Final = frozenset(
     name for name, model in PAYLOADS.items() if issubclass(model, EntryPayload)
 )
@@ -166,6 +167,8 @@ class _EntryLog(_Subjects[EntryState]):
         self._step_types = STATUS_TYPES | {_BACK}
         self._moved: dict[str, int] | None = None
         self._rollbacks: list[Event] | None = None
+        self._births: dict[str, list[str]] | None = None
+        self._asked_for_children = 0
 
     def moved(self) -> Mapping[str, int]:
         """Entry id → number of the last rollback that moved it."""
@@ -198,13 +201,36 @@ class _EntryLog(_Subjects[EntryState]):
         own = self._journal.last_steps(self._kind, seq + 1, self._stop, types=self._types)
         return own.keys() | {key for key, rolled in self.moved().items() if rolled > seq}
 
-    def children(self, entry_id: str) -> Iterable[str]:
-        mentions = self._journal.mentions(
-            1, self._stop, types=[EntryProposed.event_type], subject=f"entry:{entry_id}"
-        )
-        seqs = [mention.seq for mention in mentions]
-        events = (event for seq in seqs for event in self._journal.select(seq, seq))
-        return dict.fromkeys(event.header.subject.partition(":")[2] for event in events)
+    def children(self, entry_ids: Collection[str]) -> Iterable[str]:
+        self._asked_for_children += len(entry_ids)
+        mentions = [
+            mention
+            for entry_id in (entry_ids if self._asked_for_children <= _FEW else ())
+            for mention in self._journal.mentions(
+                1, self._stop, types=_PROPOSED, subject=f"entry:{entry_id}"
+            )
+        ]
+        if self._asked_for_children > _FEW or len(mentions) > _FEW:
+            births = self._all_births()
+            return {child for entry_id in entry_ids for child in births.get(entry_id, ())}
+        return {self._proposed_in(mention.seq) for mention in mentions}
+
+    def _all_births(self) -> Mapping[str, Sequence[str]]:
+        """Entry id → ids of everything ever proposed as made from it; one pass, kept."""
+        if self._births is None:
+            # The last proposal of an entry says whose it is without reading it.
+            last = self._journal.last_steps(self._kind, 1, self._stop, types=_PROPOSED)
+            names = dict(zip(last.seqs, last.ids, strict=True))
+            births: dict[str, list[str]] = {}
+            for mention in self._journal.mentions(1, self._stop, types=_PROPOSED):
+                child = names.get(mention.seq) or self._proposed_in(mention.seq)
+                births.setdefault(mention.subject.partition(":")[2], []).append(child)
+            self._births = births
+        return self._births
+
+    def _proposed_in(self, seq: int) -> str:
+        (event,) = self._journal.select(seq, seq)
+        return event.header.subject.partition(":")[2]
 
     def _history(self, key: str) -> Iterable[Event]:
         return self._with_rollbacks(super()._history(key), [key])

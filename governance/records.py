@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -320,8 +320,12 @@ class EntrySource(Source[EntryState], Protocol):
         """Ids of entries about which something happened after event ``seq``."""
         ...
 
-    def children(self, entry_id: str) -> Iterable[str]:
-        """Ids of entries that were ever proposed as derived from this one."""
+    def children(self, entry_ids: Collection[str]) -> Iterable[str]:
+        """Ids of entries that were ever proposed as derived from one of these."""
+        ...
+
+    def fetch(self, keys: Sequence[str]) -> dict[str, EntryState]:
+        """Several entries at once, in the order of ``keys``."""
         ...
 
 
@@ -354,11 +358,44 @@ class Entries(Layered[EntryState]):
             found += [self[entry_id] for entry_id in ids if entry_id not in own]
         return iter(sorted(found, key=lambda entry: entry.history[0]))
 
-    def children(self, entry_id: str) -> Iterator[EntryState]:
-        """Entries derived directly from this one, oldest first."""
-        found = {e.entry_id: e for e in self.set_here().values() if entry_id in e.parents}
-        for child in self._source.children(entry_id) if self._source is not None else ():
-            entry = self[child]
-            if entry_id in entry.parents:
-                found[child] = entry
-        return iter(sorted(found.values(), key=lambda entry: entry.history[0]))
+    def derivatives(self, roots: Collection[str]) -> list[EntryState]:
+        """Everything whose lineage leads to one of ``roots``, nearest first, without them.
+
+        What may belong to it is found by name first and read in one go.
+        """
+        own = self.set_here()
+        born: dict[str, list[EntryState]] = {}
+        for entry in (*own.values(), *self._ever_derived(roots, own)):
+            for parent in entry.parents:
+                born.setdefault(parent, []).append(entry)
+        found: dict[str, EntryState] = {}
+        frontier = set(roots)
+        while frontier:
+            children = {
+                child.entry_id: child
+                for parent in frontier
+                for child in born.get(parent, ())
+                if child.entry_id not in found and child.entry_id not in roots
+            }
+            nearest = sorted(children.values(), key=lambda entry: entry.history[0])
+            found |= {child.entry_id: child for child in nearest}
+            frontier = set(children)
+        return list(found.values())
+
+    def _ever_derived(
+        self, roots: Collection[str], own: Mapping[str, EntryState]
+    ) -> Iterable[EntryState]:
+        """Entries that only the source knows and that ever were below ``roots`` in any way."""
+        if self._source is None:
+            return ()
+        born: dict[str, list[str]] = {}
+        for entry in own.values():
+            for parent in entry.parents:
+                born.setdefault(parent, []).append(entry.entry_id)
+        known, frontier = set(roots), set(roots)
+        while frontier:
+            here = {child for parent in frontier for child in born.get(parent, ())}
+            frontier = {*here, *self._source.children(frontier)} - known
+            known |= frontier
+        below = [name for name in known.difference(roots) if name not in own]
+        return self._source.fetch(below).values()

@@ -166,7 +166,8 @@ def reconsider(
     proposal = EntryProposed(
         entry_id=entry.entry_id, version=entry.version, body=entry.body,
         spans=list(entry.spans), origin=entry.origin, derived_from=list(entry.derived_from),
-        replaces=entry.replaces,
+        replaces=entry.replaces, valid_from_us=entry.valid_from_us,
+        valid_to_us=entry.valid_to_us, copy_of=entry.copy_of,
     )  # fmt: skip
     context, verification = verify_proposal(
         ledger, proposal, entry.author, entry.scope, known=known, verifiers=verifiers

@@ -1,10 +1,11 @@
 """Taking an entry back with everything that came from it.
 
-1. *Plan* (appends nothing): the entry, its derivatives, the adapters that hold any of
-   them, and the prompts and answers they were used in.
+1. *Plan* (appends nothing): the entry, its derivatives and copies in whatever scope, the
+   adapters that hold any of them, the exports that list any, the prompts and answers they
+   were used in, and what they had pushed out and would not come back by itself.
 2. *Revoke*: one append takes all of them out of service. Nothing acts on the value any
-   more when it returns; rebuilding the shards without it (``MemoryTarget.settle``) comes
-   after and brings back the other cards.
+   more when it returns; then the files of withdrawn exports are deleted, and rebuilding the
+   shards without it (``MemoryTarget.settle``) brings back the other cards.
 3. *Residue*: what could still act on it. Zero, and checked.
 
 The value gets a tombstone, so it cannot return under another id. Derivatives that say
@@ -15,36 +16,72 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from governance import exports
 from governance.authority import require_reason, require_role
+from governance.canonical import JsonValue
 from governance.decisions import Subject
-from governance.errors import AppendConflictError, IllegalTransitionError, NotAuthorisedError
+from governance.errors import AppendConflictError, IllegalTransitionError
 from governance.events import (
     Actor,
+    EntryKind,
     EntryRejected,
     EntryRevoked,
+    EntrySuperseded,
     MemoryRecalled,
     OutcomeRecorded,
     Scope,
     Status,
 )
 from governance.ledger import EventDraft, Ledger, Receipt
-from governance.lineage import Carrier, carriers, closure, residue, withdrawal_drafts
-from governance.state import LEAVES, State
-from governance.tombstone import tombstone_of
+from governance.lineage import (
+    Carrier,
+    builds,
+    carriers,
+    closure,
+    residue,
+    verify_in_sight,
+    withdrawal_drafts,
+)
+from governance.proof import build_proof
+from governance.refusals import recording
+from governance.state import LEAVES, EntryState, State
+from governance.tombstone import claim_of, tombstone_of
 
 REVOCABLE: Final = LEAVES[EntryRevoked]
+SUPERSEDED: Final = EntrySuperseded.event_type
+
+
+Relation = Literal["itself", "derived", "summary", "copy"]
+"""A summary was made from several entries, one of which goes."""
 
 
 @dataclass(frozen=True)
 class Affected:
-    """One entry that goes, and the status it has now."""
+    """One entry that goes, the status it has now, and how it hangs on the one revoked."""
 
     entry_id: str
     version: int
     status: Status
     text_digest: str
+    kind: EntryKind
+    scope: Scope
+    relation: Relation
+
+    @classmethod
+    def of(cls, entry: EntryState, root: EntryState) -> Affected:
+        """``entry`` as part of what goes with ``root``."""
+        if entry.entry_id == root.entry_id:
+            relation: Relation = "itself"
+        elif entry.copy_of is not None:
+            relation = "copy"
+        else:
+            relation = "summary" if len(entry.derived_from) > 1 else "derived"
+        return cls(
+            entry.entry_id, entry.version, entry.status, entry.content_digest, entry.body.kind,
+            entry.scope, relation,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +96,11 @@ class RevocationPlan:
         carriers: Adapters that leave service.
         recalls: Events in which an affected entry stood in a prompt.
         same_value: Other entries in force that say the same and were not derived from it.
+        builds: Adapters that hold an affected entry, out of service already.
+        exports: Ids of exports that are withdrawn with it.
+        elsewhere: Those of them whose file is not below the home: ask for it back.
+        restorable: What an affected entry had superseded. It stays superseded unless somebody
+            proposes it again (``corrections.reinstate``).
     """
 
     entry_id: str
@@ -68,6 +110,29 @@ class RevocationPlan:
     carriers: tuple[Carrier, ...]
     recalls: tuple[int, ...]
     same_value: tuple[str, ...]
+    builds: tuple[Carrier, ...] = ()
+    exports: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    restorable: tuple[str, ...] = ()
+
+    @property
+    def touched(self) -> tuple[tuple[object, ...], ...]:
+        """What carrying it out changes: if this differs, it is another plan."""
+        return self.revoked, self.rejected, self.carriers, self.exports
+
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """Rows of the recall index that go: affected entries that can be recalled now."""
+        return tuple(
+            one.entry_id for one in self.revoked if one.status == "active" and one.kind != "card"
+        )
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Every scope that something goes from."""
+        return tuple(
+            {str(one.scope): one.scope for one in (*self.revoked, *self.rejected)}.values()
+        )
 
     @property
     def entry_ids(self) -> tuple[str, ...]:
@@ -95,7 +160,8 @@ def plan_revocation(
     Args:
         ledger: Where it is.
         entry_id: The entry, or a unique beginning of its id.
-        reader: Scope of the caller; ``None`` for the operator of the home.
+        reader: Scope of the caller; ``None``: what the ledger is open for, for the operator
+            of the home everything.
 
     Raises:
         LedgerError: no such entry.
@@ -111,19 +177,16 @@ def plan_revocation(
             f"entry {entry.entry_id} is {entry.status} and cannot be revoked",
             hint=f"palimpsest review reject {entry.entry_id}" if pending else "it does not act",
         )
-    if reader is not None and not all(reader.sees(item.scope) for item in family):
-        raise NotAuthorisedError(
-            f"entry {entry.entry_id} or something derived from it lies outside {reader}",
-            hint="ask somebody who may see all of it",
-        )
+    verify_in_sight(state, entry.entry_id, ledger.bounds if reader is None else reader)
     revoked, rejected = [], []
     for item in family:
-        affected = Affected(item.entry_id, item.version, item.status, item.content_digest)
+        affected = Affected.of(item, entry)
         if item.status in REVOCABLE:
             revoked.append(affected)
         elif item.status in {"proposed", "verified"}:
             rejected.append(affected)
     ids = [item.entry_id for item in (*revoked, *rejected)]
+    handed_out = exports.containing(state, ids)
     return RevocationPlan(
         entry_id=entry.entry_id,
         seq=state.seq,
@@ -131,7 +194,11 @@ def plan_revocation(
         rejected=tuple(rejected),
         carriers=carriers(state, ids),
         recalls=_recalls(state, ids),
-        same_value=_same_value(ledger, entry_id=entry.entry_id, family=ids),
+        same_value=_same_value(state, entry, ids),
+        builds=builds(state, ids),
+        exports=tuple(one.issued.export_id for one in handed_out),
+        elsewhere=tuple(one.issued.export_id for one in handed_out if one.issued.path is None),
+        restorable=_restorable(ledger, ids),
     )
 
 
@@ -182,37 +249,94 @@ def revoke(
         AppendConflictError: something affected changed since the plan was made.
         ReviewError: unknown reason.
         NotAuthorisedError: the actor is no person, or no reviewer or officer.
+        StoreError: all of it is out of service, but an export's file could not be deleted;
+            the next command that writes tries again.
 
-    Side effects: appends the revocations and the withdrawals of all carriers.
+    Side effects: appends the revocations and the withdrawals of all carriers and exports;
+    deletes the files of withdrawn exports; a refusal is recorded.
     """
+    with recording(ledger, "revoke", f"entry:{plan.entry_id}", actor=actor):
+        require_role(ledger.state, actor, "reviewer", "officer")
+        require_reason("revoke", reason_code)
+        _verify_current(ledger, plan)
+        drafts = _drafts(ledger, plan, actor, reason_code, comment, tombstone=tombstone)
+        receipt = ledger.append(drafts)
+    exports.remove_withdrawn(ledger)
+    return receipt
+
+
+def remains(ledger: Ledger, entry_ids: Collection[str]) -> tuple[str, ...]:
+    """Everything through which these entries, or what came from them, could still act.
+
+    Entries in force, adapters in service, exports that are not withdrawn, and files of
+    withdrawn ones that are still there. One readable line each; empty is the only good answer.
+    """
+    return (*residue(ledger.state, entry_ids), *exports.remaining(ledger, entry_ids))
+
+
+def receipt_document(
+    ledger: Ledger, plan: RevocationPlan, receipt: Receipt
+) -> dict[str, JsonValue]:
+    """Who took what back and why, with a proof that it is in the log.
+
+    ``proof`` is a C2SP tlog-proof of the first revocation: written to a file of its own,
+    ``palimpsest proof-check`` checks it without this home.
+    """
+    events = list(ledger.events(receipt.first_seq, receipt.last_seq))
+    first = events[0]
+    decision = first.payload
+    assert isinstance(decision, EntryRevoked)
+    return {
+        "receipt": "revocation",
+        "log": ledger.origin,
+        "entry_id": plan.entry_id,
+        "actor": str(first.header.actor),
+        "reason": decision.reason_code,
+        "comment": decision.comment,
+        "recorded_at_us": first.header.recorded_at_us,
+        "events": [
+            {"seq": one.header.seq, "type": one.header.type, "subject": one.header.subject,
+             "event_id": one.header.event_id}
+            for one in events
+        ],
+        "residue": list(remains(ledger, plan.entry_ids)),
+        "proof": build_proof(ledger, receipt.first_seq, ledger.note()),
+    }  # fmt: skip
+
+
+def _drafts(
+    ledger: Ledger, plan: RevocationPlan, actor: Actor, reason_code: str, comment: str, *,
+    tombstone: bool,
+) -> list[EventDraft]:  # fmt: skip
     state = ledger.state
-    require_role(state, actor, "reviewer", "officer")
-    require_reason("revoke", reason_code)
-    _verify_current(ledger, plan)
-    root = state.entries[plan.entry_id]
-    key = tombstone_of(ledger.keyed, root.scope, root.body)
+    claim = claim_of(state.entries[plan.entry_id].body)
+    keys: dict[tuple[str, str], str] = {}
     drafts = []
     for item in (*plan.revoked, *plan.rejected):
         entry = state.entries[item.entry_id]
-        same = tombstone and tombstone_of(ledger.keyed, entry.scope, entry.body) == key
         own = comment if item.entry_id == plan.entry_id else f"derived from {plan.entry_id}"
         subject = Subject.of(entry, version=item.version, digest=item.text_digest)
-        laid = key if same else None
+        laid = None
+        if tombstone and claim_of(entry.body).says(claim):
+            place = (entry.scope.tenant, entry.scope.agent)
+            if place not in keys:
+                keys[place] = tombstone_of(ledger.keyed, entry.scope, entry.body)
+            laid = keys[place]
         payload = (
             subject.decided(EntryRevoked, reason_code, own, tombstone=laid)
-            if item in plan.revoked
+            if entry.status in REVOCABLE
             else subject.decided(EntryRejected, reason_code, own, tombstone=laid)
         )
         drafts.append(EventDraft(payload, actor, entry.scope))
     drafts += withdrawal_drafts(state, plan.entry_ids, actor, reason_code)
-    return ledger.append(drafts)
+    return drafts + exports.withdrawals(state, plan.entry_ids, actor, reason_code)
 
 
 def _verify_current(ledger: Ledger, plan: RevocationPlan) -> None:
     if ledger.state.seq == plan.seq:
         return
     now = plan_revocation(ledger, plan.entry_id)
-    if (now.revoked, now.rejected, now.carriers) != (plan.revoked, plan.rejected, plan.carriers):
+    if now.touched != plan.touched:
         raise AppendConflictError(
             f"what revoking {plan.entry_id} affects has changed since it was planned",
             hint="plan it again",
@@ -223,18 +347,41 @@ def _recalls(state: State, entry_ids: Collection[str]) -> tuple[int, ...]:
     return tuple(sorted({seq for one in entry_ids for seq in state.recalls.get(one, ())}))
 
 
-def _same_value(ledger: Ledger, *, entry_id: str, family: Collection[str]) -> tuple[str, ...]:
-    state = ledger.state
-    root = state.entries[entry_id]
-    key = tombstone_of(ledger.keyed, root.scope, root.body)
+def _same_value(state: State, root: EntryState, family: Collection[str]) -> tuple[str, ...]:
+    """Compared as tombstones are: the value within tenant and agent, whoever the user is."""
+    claim, place = claim_of(root.body), (root.scope.tenant, root.scope.agent)
     return tuple(
         entry.entry_id
         for entry in state.entries.with_status("approved", "active")
         if entry.entry_id not in family
-        and tombstone_of(ledger.keyed, entry.scope, entry.body) == key
+        and (entry.scope.tenant, entry.scope.agent) == place
+        and claim_of(entry.body).says(claim)
     )
 
 
+def _restorable(ledger: Ledger, entry_ids: Collection[str]) -> tuple[str, ...]:
+    """Entries that one of these superseded and that were not superseded or ended since."""
+    state = ledger.state
+    wanted = set(entry_ids)
+    replaced = {state.entries[name].replaces or "" for name in entry_ids} - wanted
+    roots = [name for name in sorted(replaced) if name in state.entries]
+    family = [*(state.entries[name] for name in roots), *state.entries.derivatives(roots)]
+    return tuple(
+        entry.entry_id
+        for entry in family
+        if entry.status == "superseded"
+        and entry.entry_id not in wanted
+        and _superseded_by(ledger, entry) in wanted
+    )
+
+
+def _superseded_by(ledger: Ledger, entry: EntryState) -> str | None:
+    events = ledger.events(subjects=[f"entry:{entry.entry_id}"], types=[SUPERSEDED])
+    by = [event.payload.by for event in events if isinstance(event.payload, EntrySuperseded)]
+    return by[-1] if by else None
+
+
 __all__ = [
-    "Affected", "RevocationPlan", "UsedIn", "plan_revocation", "residue", "revoke", "trace_use",
+    "Affected", "Relation", "RevocationPlan", "UsedIn", "plan_revocation", "receipt_document",
+    "remains", "residue", "revoke", "trace_use",
 ]  # fmt: skip

@@ -166,14 +166,7 @@ class State:
 
     def derivatives(self, entry_id: str) -> list[EntryState]:
         """Everything whose lineage leads to ``entry_id``, nearest first, without itself."""
-        found: dict[str, EntryState] = {}
-        frontier = [entry_id]
-        while frontier:
-            nearest = [child for parent in frontier for child in self.entries.children(parent)]
-            frontier = [child.entry_id for child in nearest if child.entry_id not in found]
-            found |= {child.entry_id: child for child in nearest}
-        found.pop(entry_id, None)
-        return list(found.values())
+        return self.entries.derivatives([entry_id])
 
     def shard_cards(self, shard_id: str) -> tuple[CardRef, ...]:
         """Cards in the adapter now served for ``shard_id``; empty when none is."""

@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from governance.events import Body, CardBody, CaseBody, FactBody, Scope, SubtaskBody
 from governance.textforms import value_key
+
+if TYPE_CHECKING:
+    from governance.ledger import Ledger
+    from governance.state import EntryState
 
 VERSION: Final = "t1"
 """Changes when normalisation does; old keys stay valid beside new ones."""
@@ -42,6 +46,10 @@ class Claim:
     def key(self) -> str:
         """Normalised value."""
         return value_key(self.value)
+
+    def says(self, other: Claim) -> bool:
+        """Whether both assert the same, in whatever spelling: within a scope, the same key."""
+        return self.place == other.place and self.key == other.key
 
 
 def claim_of(body: Body) -> Claim:
@@ -81,3 +89,14 @@ def tombstone_of(keyed: Callable[[str], str], scope: Scope, body: Body) -> str:
     """:func:`tombstone_key` of the claim in ``body``."""
     claim = claim_of(body)
     return tombstone_key(keyed, scope, claim.topic, claim.attribute, claim.value)
+
+
+def refused_meanwhile(ledger: Ledger, entry: EntryState) -> str | None:
+    """The entry as which the value of ``entry`` was rejected or revoked; ``None`` if it was not.
+
+    For whoever lets something take effect that was approved earlier: the value may have been
+    refused since, under another id, in look-alike letters or in the other channel.
+    """
+    key = tombstone_of(ledger.keyed, entry.scope, entry.body)
+    earlier = ledger.state.tombstones(entry.scope).get(key)
+    return earlier if earlier != entry.entry_id else None

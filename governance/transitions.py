@@ -36,6 +36,8 @@ from governance.events import (
     EntryPayload,
     EntryProposed,
     EntryVerified,
+    ExportIssued,
+    ExportWithdrawn,
     KeyRotated,
     Payload,
     PrincipalRegistered,
@@ -52,6 +54,7 @@ from governance.events import (
 )
 from governance.review_rules import check_effect, check_review
 from governance.state import LEAVES, EntryState, State
+from governance.transfer_rules import check_copy, check_export, check_parents
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
 """Statuses in which a new version may be proposed. Not once it acts (an unapproved version
@@ -105,6 +108,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now
         _check_rollback(state, payload, scope, now_us)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
+    elif isinstance(payload, ExportIssued | ExportWithdrawn):
+        check_export(state, payload, scope)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
@@ -166,6 +171,7 @@ def _check_proposal(state: State, payload: EntryProposed, actor: Actor, scope: S
             f"entry {payload.entry_id} is {current.status} and takes no new version",
             hint="propose another entry that replaces it",
         )
+    check_copy(state, payload, actor, scope)
     # Evidence before belief: a span, or a named person who stands for it.
     if not payload.spans and actor.kind != "human":
         raise LedgerError(
@@ -209,6 +215,8 @@ def _check_step(
             f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
             hint="verifiers, policies and people decide",
         )
+    if isinstance(payload, EntryApproved):
+        check_parents(state, entry)
     allowed = LEAVES.get(type(payload))
     if allowed is not None and entry.status not in allowed:
         raise IllegalTransitionError(

@@ -29,8 +29,9 @@ from governance.errors import (
     StoreError,
     TokenError,
 )
-from governance.events import Actor, EntryProposed, Event, PolicyActivated, Role
+from governance.events import Actor, EntryProposed, EntryRevoked, Event, PolicyActivated, Role
 from governance.ledger import Ledger, Receipt, SystemClock
+from governance.lineage import verify_in_sight
 from governance.log import OwnedLog
 from governance.policy import Policy, parse_policy
 from governance.review import submit
@@ -102,7 +103,8 @@ class Desk:
         """See :meth:`governance.ledger.Ledger.append`.
 
         Raises:
-            NotAuthorisedError: the principal may not append one of the drafts.
+            NotAuthorisedError: the principal may not append one of the drafts, or revokes something
+                from which more was made than it may see.
             As :meth:`governance.ledger.Ledger.append`.
         """
         drafts = [draft.draft() for draft in body.drafts]
@@ -112,6 +114,9 @@ class Desk:
             check_write(principal, draft.payload.event_type, draft.actor, draft.scope)
             if draft.policy_digest is not None:
                 raise NotAuthorisedError("a policy's digest is set by the service, not by a client")
+            if isinstance(draft.payload, EntryRevoked):
+                # The client's plan is blind to what lies outside; this state is not.
+                verify_in_sight(self.log.state, draft.payload.entry_id, principal.bounds)
         receipt = await writer.append(drafts, body.key)
         if receipt.repeated and not ScopedLog(self.log, principal).covers(receipt):
             raise AppendConflictError(

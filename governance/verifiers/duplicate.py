@@ -9,7 +9,10 @@ from governance.verifiers.protocol import VerificationContext, failed, passed
 
 
 class Duplicate:
-    """Same kind, topic, attribute and value as an entry in force, at the same time."""
+    """Same kind, topic, attribute and value as an entry in force, at the same time.
+
+    Not the one it takes the place of with another interval: that bounds what is known.
+    """
 
     name: ClassVar[str] = "duplicate"
     version: ClassVar[int] = 2
@@ -23,6 +26,7 @@ class Duplicate:
                 and peer.body.kind == context.body.kind
                 and peer.claim.key == claim.key
                 and peer.valid.meets(context.valid)
+                and not (peer.entry_id == context.replaces and peer.valid != context.valid)
             ):
                 return failed(self, f"same as {peer.entry_id}")
         return passed(self)

@@ -93,8 +93,25 @@ RULES: dict[str, tuple[str, ...]] = {
             "test_what_was_rejected_before_stays_rejected_and_keeps_its_tombstone"
         ),
         ("tests/governance/test_state.py::test_a_new_version_never_pushes_out_what_was_decided"),
+        (
+            "tests/governance/test_refused_values.py::"
+            "test_a_refused_value_does_not_come_back_and_its_twin_comes_in"
+        ),
+        ("tests/governance/test_transfer.py::test_an_older_backup_brings_nothing_refused_back"),
     ),
     "10 revocation reaches every derivative": (
+        (
+            "tests/governance/test_sharing.py::"
+            "test_revoking_the_original_takes_every_copy_and_what_was_made_from_it"
+        ),
+        (
+            "tests/governance/test_transfer.py::"
+            "test_revoking_withdraws_the_exports_that_list_it_and_deletes_their_files"
+        ),
+        (
+            "tests/agent/memory/test_corrected.py::"
+            "test_a_revoked_original_leaves_no_row_in_the_index_of_either_scope"
+        ),
         (
             "tests/governance/test_revocation.py::"
             "test_everything_derived_goes_in_one_append_and_the_twin_stays"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from governance.errors import GovernanceError
@@ -28,6 +28,9 @@ class FakeTarget:
 
     def adapter_intact(self, digest: str) -> bool:
         return digest not in self.missing
+
+    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
+        return []
 
     def index_digest(self, scope: Scope) -> str:
         return f"{scope!s:x<64}"

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ class Target:
 
     def adapter_intact(self, digest: str) -> bool:  # the port's signature
         return False
+
+    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
+        return []
 
     def index_digest(self, scope: Scope) -> str:
         return ""

@@ -174,9 +174,34 @@ def test_children_are_found_through_what_names_their_parent(
     journal: Counting, ledger: Ledger
 ) -> None:
     state = opened(journal, ledger)
-    assert [one.entry_id for one in state.entries.children("acting")] == ["child"]
+    assert [one.entry_id for one in state.entries.derivatives(["acting"])] == ["child"]
     assert len(journal.read) == 2  # its proposal, found and then folded
-    assert list(state.entries.children("child")) == []
+    assert list(state.entries.derivatives(["child"])) == []
+
+
+@pytest.mark.parametrize("shape", ["many of one", "one of each"])
+def test_a_large_family_is_found_without_reading_who_else_there_is(
+    journal: Counting, ledger: Ledger, shape: str
+) -> None:
+    parent = "acting"
+    for number in range(ENTRIES):
+        append(ledger, proposed(f"d{number}", derived_from=[parent]), BOT)
+        parent = f"d{number}" if shape == "one of each" else "acting"
+    moved = proposed("d0", fact_body("another"), version=2, derived_from=["acting"])
+    append(ledger, moved, BOT)
+    append(ledger, proposed("late", derived_from=["child"]), BOT)
+    state = opened(journal, ledger)
+    found = [one.entry_id for one in state.entries.derivatives(["acting"])]
+    assert set(found) == {"child", "late", *(f"d{number}" for number in range(ENTRIES))}
+    assert found.index("child") < found.index("late")
+    family = {seq for name in (*found, "acting") for seq in state.entries[name].history}
+    assert set(journal.read) <= family  # and nobody else was read
+    # Once it is known who was made from whom, nobody is asked again.
+    asked = journal.asked
+    assert [one.entry_id for one in state.entries.derivatives(["d0"])][:1] == (
+        ["d1"] if shape == "one of each" else []
+    )
+    assert journal.asked == asked
 
 
 def test_nothing_is_asked_about_the_time_before_everything(ledger: Ledger) -> None:

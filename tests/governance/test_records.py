@@ -45,9 +45,12 @@ class Log:
     def touched_since(self, seq: int) -> Iterable[str]:
         return [name for name in reversed(self.touched) if self.entries[name].history[-1] > seq]
 
-    def children(self, entry_id: str) -> Iterable[str]:
+    def children(self, entry_ids: Collection[str]) -> Iterable[str]:
         """Ever derived, perhaps not any more."""
-        return [name for name in self.entries if name != entry_id]
+        return [name for name in self.entries if name not in entry_ids]
+
+    def fetch(self, keys: Sequence[str]) -> dict[str, EntryState]:
+        return {key: self.entries[key] for key in keys}
 
 
 def names(entries: Iterable[EntryState]) -> list[str]:
@@ -62,8 +65,8 @@ def test_without_a_source_only_what_was_set_counts() -> None:
     assert entries.statuses() == {"b": "active", "a": "revoked"}
     assert names(entries.with_status("active", "revoked")) == ["a", "b"]  # oldest first
     assert names(entries.touched_since(1)) == ["b"]
-    assert names(entries.children("b")) == ["a"]
-    assert names(entries.children("a")) == []
+    assert names(entries.derivatives(["b"])) == ["a"]
+    assert names(entries.derivatives(["a"])) == []
 
 
 def test_what_was_set_hides_what_the_source_says() -> None:
@@ -74,7 +77,7 @@ def test_what_was_set_hides_what_the_source_says() -> None:
     entries = Entries(source=log)
     assert entries.statuses() == {"a": "active", "b": "proposed", "c": "active"}
     assert names(entries.with_status("active")) == ["a", "c"]
-    assert names(entries.children("a")) == ["b", "c"]
+    assert names(entries.derivatives(["a"])) == ["b", "c"]
     assert names(entries.touched_since(2)) == ["a", "c"]
     entries["c"] = entry("c", "revoked", seqs=(3, 7))
     entries["d"] = entry("d", "active", seqs=(8,), parents=("a",))
@@ -82,6 +85,6 @@ def test_what_was_set_hides_what_the_source_says() -> None:
     assert names(entries.with_status("active")) == ["a", "d"]
     assert names(entries.with_status("revoked", "proposed")) == ["b", "c"]
     # Its new version is derived from nothing, whatever it was before.
-    assert names(entries.children("a")) == ["b", "d"]
+    assert names(entries.derivatives(["a"])) == ["b", "d"]
     assert names(entries.touched_since(3)) == ["a", "c", "d"]
     assert names(entries.copy().with_status("active")) == ["a", "d"]

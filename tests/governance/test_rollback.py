@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -34,6 +34,9 @@ class Store:
 
     def adapter_intact(self, digest: str) -> bool:
         return digest in self.digests
+
+    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
+        return []
 
     def index_digest(self, scope: Scope) -> str:
         raise NotImplementedError

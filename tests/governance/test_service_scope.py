@@ -33,7 +33,9 @@ from governance.events import (
 from governance.ledger import EventDraft, Ledger
 from governance.policy import load_policy
 from governance.review import activate_policy
+from governance.revocation import plan_revocation, revoke
 from governance.scoped import ScopedLog
+from governance.sharing import share
 from tests.governance.desk import CALL, DESK, Desk, fact
 from tests.governance.drafts import ANN, HERE, append, draft, life, source
 from tests.governance.serving import Served, actor_of, serving
@@ -306,3 +308,23 @@ def test_a_header_without_a_scope_is_shown_to_nobody_restricted(served: Served) 
     header["scope"] = "everybody"
     with pytest.raises(ChainError, match="unreadable header"):
         view._visible(replace(row, header=canonical.encode(header)))
+
+
+def test_a_closure_that_leaves_the_bounds_is_refused_and_recorded(served: Served) -> None:
+    desk, ours, _ = populated(served)
+    twin = desk.fact("inspection", "10 March").entry_id
+    ben = "human:ben"
+    mine = served.client(served.principal(ben, DESK, "reviewer").text)
+    copy = share(served.ledger, ours, to=OTHER, actor=ANN, policy=load_policy("default")).entry_id
+    plan = plan_revocation(mine, ours)
+    assert plan.entry_ids == (ours,)  # it cannot see more
+    with pytest.raises(NotAuthorisedError, match="lies outside"):
+        revoke(mine, plan, actor=actor_of(ben), reason_code="wrong")
+    assert served.ledger.state.entries[ours].status == "active"
+    (refusal,) = served.ledger.events(types=["command.refused"])
+    assert (refusal.header.actor, refusal.header.scope) == (actor_of(ben), DESK)
+    revoke(mine, plan_revocation(mine, twin), actor=actor_of(ben), reason_code="wrong")
+    assert served.ledger.state.entries[twin].status == "revoked"
+    owner = served.client()
+    revoke(owner, plan_revocation(owner, ours), actor=ANN, reason_code="wrong")
+    assert served.ledger.state.entries[copy].status == "rejected"
