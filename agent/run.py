@@ -24,6 +24,7 @@ from agent.target import AgentMemory, remember_model
 from agent.workspace import Source, Workspace
 from governance import canonical
 from governance.events import Actor, Arm, PolicyActivated, Scope
+from governance.housekeeping import housekeep
 from governance.ledger import SYSTEM, EventDraft, Ledger
 from governance.policy import Policy
 
@@ -72,6 +73,7 @@ def run(
         options.home.mkdir(parents=True, exist_ok=True)  # with a token only, it is not there yet
         remember_model(options.home, options.model)
         _activate(ledger, options.policy, scope)
+        housekeep(ledger)
         actor = Actor(kind="agent", id=model.model_id)
         gateway = Gateway(ledger, scope=scope, actor=actor, policy=options.policy)
         memory = AgentMemory(ledger, model)
@@ -102,6 +104,7 @@ def ask_home(home: Path, question: str, arm: str, model: LanguageModel) -> Answe
     if arm not in get_args(Arm):
         raise AgentError(f"unknown arm {arm!r}", hint=f"use one of {', '.join(ARMS)}")
     with Ledger.open(home) as ledger:
+        housekeep(ledger)
         scope = _only_scope(ledger)
         actor = Actor(kind="agent", id=model.model_id)
         gateway = Gateway(ledger, scope=scope, actor=actor, policy=None)

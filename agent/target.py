@@ -114,7 +114,7 @@ class AgentMemory:
         """
         if self._builder is None or self._ledger.state.frozen:
             return []
-        plans = plan_shards(self._ledger.state, scope)
+        plans = plan_shards(self._ledger.state, scope, now_us=self._ledger.now_us())
         settled = [self._settle(self._builder, plan, progress) for plan in plans if plan.cards]
         return [one for one in settled if one is not None]
 

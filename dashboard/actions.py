@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from governance import review
+from governance import review, reviewers
 from governance.authority import REASONS, Command
 from governance.errors import PalimpsestError
 from governance.events import Actor, Scope
 from governance.ledger import Ledger, Receipt
 from governance.revocation import RevocationPlan, residue, revoke
 from governance.rollback import RollbackPlan, rollback
+from governance.state import EntryState
 
 Choice = Literal["approve", "reject", "quarantine"]
 PAST: Final[dict[Choice, str]] = {
@@ -32,6 +33,10 @@ class Follower(Protocol):
         """Settle ``scope`` soon; with digests, only if one of them is not in the store."""
         ...
 
+    def request_later(self, scope: Scope, after_s: float) -> None:
+        """Settle ``scope`` once an approval takes effect."""
+        ...
+
 
 @dataclass(frozen=True)
 class Decide:
@@ -44,6 +49,14 @@ class Decide:
     comment: str
     expected_version: int
     expected_digest: str
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """Take one's own last decision on an entry back, before it acts."""
+
+    actor: Actor
+    entry_id: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,8 @@ class Done:
     first_seq: int
     last_seq: int
     settling: bool = False
+    undo: str = ""
+    """The entry on which this decision can be withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +128,48 @@ def decide(ledger: Ledger, follower: Follower, command: Decide) -> Done | Refuse
     except PalimpsestError as error:
         return _refused(error)
     entry = ledger.state.entry(command.entry_id)
-    settling = entry.channel == "parametric" or _withdrew(ledger, receipt)
+    waits_s = _waits_s(ledger, entry)
+    settling = not waits_s and (entry.channel == "parametric" or _withdrew(ledger, receipt))
     if settling:
         follower.request(entry.scope)
+    elif waits_s and entry.channel == "parametric":
+        follower.request_later(entry.scope, waits_s)
+    undo = command.entry_id if command.choice != "quarantine" and not _acts(entry) else ""
+    words = _words(command, entry, waits_s)
+    return Done(words, receipt.first_seq, receipt.last_seq, settling, undo)
+
+
+def withdraw(ledger: Ledger, command: Withdraw) -> Done | Refused:
+    """Put the entry back into the queue as it was.
+
+    Side effects: appends ``review.withdrawn``.
+    """
+    try:
+        receipt = reviewers.withdraw(ledger, command.entry_id, actor=command.actor)
+    except PalimpsestError as error:
+        return _refused(error)
+    words = f"Taken back: {command.entry_id} waits again"
+    return Done(words, receipt.first_seq, receipt.last_seq)
+
+
+def _acts(entry: EntryState) -> bool:
+    return entry.status == "active"
+
+
+def _waits_s(ledger: Ledger, entry: EntryState) -> float:
+    """Seconds until the approval takes effect; 0 when it is none, or acts at once."""
+    if entry.status != "approved" or entry.acts_from_us is None:
+        return 0.0
+    return max(0.0, (entry.acts_from_us - ledger.now_us()) / 1e6)
+
+
+def _words(command: Decide, entry: EntryState, waits_s: float) -> str:
+    if command.choice == "approve" and entry.status in {"verified", "quarantined"}:
+        return f"First of two approvals of {command.entry_id}; another reviewer must agree"
     words = f"{PAST[command.choice]} {command.entry_id}"
-    return Done(words, receipt.first_seq, receipt.last_seq, settling)
+    if entry.status == "approved" and entry.acts_from_us is None:
+        return f"{words}; it acts once it is signed"
+    return f"{words}; it acts in {waits_s:.0f} s" if waits_s else words
 
 
 def take_back(ledger: Ledger, follower: Follower, command: Revoke) -> Done | Refused:

@@ -46,6 +46,7 @@ class Settler:
         self._wanted: list[tuple[Scope, tuple[str, ...] | None]] = []
         self._thread: threading.Thread | None = None
         self._progress = Progress()
+        self._timers: list[threading.Timer] = []
         self._stopping = False
 
     @property
@@ -70,6 +71,20 @@ class Settler:
                 self._thread = threading.Thread(target=self._work, name="settler")
                 self._thread.start()
 
+    def request_later(self, scope: Scope, after_s: float) -> None:
+        """Settle ``scope`` in ``after_s`` seconds, unless the server goes down before."""
+        timer = threading.Timer(after_s, self._when_due, (scope,))
+        timer.daemon = True
+        with self._lock:
+            self._timers = [one for one in self._timers if one.is_alive()]
+            if not self._stopping:
+                self._timers.append(timer)
+                timer.start()
+
+    def _when_due(self, scope: Scope) -> None:
+        if not self._stopping:
+            self.request(scope)
+
     def wait(self, timeout_s: float | None = None) -> None:
         """Return when nothing is left to settle, or after ``timeout_s``."""
         thread = self._thread
@@ -84,6 +99,8 @@ class Settler:
         with self._lock:
             self._stopping = True
             self._wanted.clear()
+            for timer in self._timers:
+                timer.cancel()
         self.wait()
 
     def target(self) -> MemoryTarget:

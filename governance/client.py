@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -115,6 +116,10 @@ class RemoteLog:
     def public_key(self) -> bytes:
         """Raw Ed25519 key (32 bytes) that signs checkpoints now."""
         return bytes.fromhex(self._get("/v1/about", wire.AboutAnswer).public_key)
+
+    def now_us(self) -> int:
+        """See :class:`governance.logs.Log`: the service runs on this machine."""
+        return time.time_ns() // 1000
 
     @property
     def bounds(self) -> Scope | None:

@@ -162,6 +162,11 @@ class Ledger:
         return self._log
 
     @property
+    def owned(self) -> bool:
+        """Whether this process owns the files and may write to them."""
+        return isinstance(self._log, OwnedLog) and not self._log.read_only
+
+    @property
     def head(self) -> Head:
         """Version and root now."""
         return self._log.head
@@ -180,6 +185,10 @@ class Ledger:
     def principal(self) -> Actor | None:
         """In whose name alone may be written through this ledger; ``None``: in any."""
         return self._log.principal
+
+    def now_us(self) -> int:
+        """The time that an event appended now would bear; microseconds since 1970 UTC."""
+        return self._log.now_us()
 
     def state_at(self, seq: int) -> State:
         """The memory as it was right after event ``seq`` (0: before everything).

@@ -153,6 +153,15 @@ class OwnedLog(CheckedLog):
         )
         self.append([EventDraft(recovered, SYSTEM)])
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be appended."""
+        return self._read_only
+
+    def now_us(self) -> int:
+        """See :class:`governance.logs.Log`."""
+        return self._clock.now_us()
+
     # --- receipts ----------------------------------------------------------------------
 
     def receipt(self, key: str) -> Receipt | None:

@@ -47,6 +47,10 @@ class Log(Journal, Protocol):
         """In whose name alone may be written through this log; ``None``: in any."""
         ...
 
+    def now_us(self) -> int:
+        """The time that an event appended now would bear; microseconds since 1970 UTC."""
+        ...
+
     def append(self, drafts: Sequence[EventDraft], *, key: str | None = None) -> Receipt:
         """See :meth:`governance.ledger.Ledger.append`."""
         ...

@@ -1,9 +1,10 @@
 """Deciding on entries: the policy's decisions and a person's, each one append.
 
 1. ``submit``: proposal, verification and the policy's decision stand or fall together.
-2. An approval in the external channel takes effect at once; a card becomes active only
+2. A rule's approval in the external channel takes effect at once, a person's when the time for
+   second thoughts that the policy sets is over (``housekeeping``); a card becomes active only
    inside a certified adapter (``MemoryTarget.settle``).
-3. What an approved entry ``replaces`` is superseded in the same append, with whatever was
+3. What an approved entry ``replaces`` is superseded when it takes effect, with whatever was
    derived from it about the same attribute; adapters that hold it leave service.
 4. Only people decide here, with a reason from a closed list, on the version and content
    they have seen. Author ≠ reviewer, roles and transitions hold in the ledger and below,
@@ -31,12 +32,15 @@ from governance.events import (
     PolicyActivated,
     ReviewAssigned,
     ReviewCommented,
+    ReviewEndorsed,
     Scope,
     VerifierResult,
 )
 from governance.ledger import EventDraft, Ledger, Receipt
 from governance.lineage import PENDING, withdrawal_drafts
 from governance.policy import Decision, Outcome, Policy
+from governance.refusals import recording
+from governance.review_rules import check_unclaimed
 from governance.state import EntryState, State
 from governance.tombstone import tombstone_of
 from governance.verification import facts_of, verify_proposal
@@ -210,20 +214,39 @@ def approve(
     expected_version: int,
     expected_digest: str,
 ) -> Receipt:
-    """Let an entry act.
+    """Let an entry act, or endorse it where a second person must agree.
+
+    It acts at once if the policy asked for no delay and no signature, else later
+    (``housekeeping.take_effect``); until then :func:`reviewers.withdraw` takes it back.
 
     Raises:
-        SelfReviewError: the actor wrote it.
+        SelfReviewError: the actor wrote it, or approved it already.
+        ClaimedError: somebody else is deciding on it.
         IllegalTransitionError: it does not wait for a decision.
         AppendConflictError: it is not the version or content the reviewer saw.
         ReviewError: unknown reason, or the value was refused meanwhile.
         NotAuthorisedError: the actor is no person or no reviewer.
     """
-    entry = _reviewed(ledger.state, entry_id, actor, "approve", reason_code)
-    _refuse_tombstoned(ledger, entry)
-    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
-    payload = subject.decided(EntryApproved, reason_code, comment)
-    return ledger.append(approval_drafts(ledger.state, subject, payload, actor))
+    entry = ledger.state.entry(entry_id)
+    with recording(ledger, "approve", f"entry:{entry.entry_id}", actor=actor):
+        _may_decide(ledger.state, actor, "approve", reason_code)
+        refuse_tombstoned(ledger, entry)
+        subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+        return ledger.append(
+            consent_drafts(ledger.state, entry, subject, actor, (reason_code, comment))
+        )
+
+
+def consent_drafts(
+    state: State, entry: EntryState, subject: Subject, actor: Actor, said: tuple[str, str]
+) -> list[EventDraft]:
+    """What a person's yes appends; ``said`` is reason code and comment."""
+    if entry.terms.people > 1 and not entry.endorsed_by:
+        return [EventDraft(subject.decided(ReviewEndorsed, *said), actor, entry.scope)]
+    payload = subject.decided(EntryApproved, *said)
+    if entry.terms.delay_s or entry.terms.signed:
+        return [EventDraft(payload, actor, entry.scope)]
+    return approval_drafts(state, subject, payload, actor)
 
 
 def reject(
@@ -245,11 +268,31 @@ def reject(
     Raises:
         As :func:`approve`.
     """
-    state = ledger.state
-    entry = _reviewed(state, entry_id, actor, "reject", reason_code)
-    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+    entry = ledger.state.entry(entry_id)
+    with recording(ledger, "reject", f"entry:{entry.entry_id}", actor=actor):
+        _may_decide(ledger.state, actor, "reject", reason_code)
+        check_unclaimed(entry, actor, ledger.now_us())
+        subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+        return ledger.append(
+            refusal_drafts(
+                ledger, entry, subject, actor, said=(reason_code, comment), tombstone=tombstone
+            )
+        )
+
+
+def refusal_drafts(
+    ledger: Ledger,
+    entry: EntryState,
+    subject: Subject,
+    actor: Actor,
+    *,
+    said: tuple[str, str],
+    tombstone: bool,
+) -> list[EventDraft]:
+    """What a person's no appends; ``said`` is reason code and comment."""
+    state, (reason_code, _) = ledger.state, said
     key = tombstone_of(ledger.keyed, entry.scope, entry.body)
-    own = subject.decided(EntryRejected, reason_code, comment, tombstone=key if tombstone else None)
+    own = subject.decided(EntryRejected, *said, tombstone=key if tombstone else None)
     drafts = [EventDraft(own, actor, entry.scope)]
     for child in state.derivatives(entry.entry_id):
         if child.status in PENDING:
@@ -262,8 +305,7 @@ def reject(
             )
             drafts.append(EventDraft(payload, actor, child.scope))
     # An approved card that was not absorbed is held by its adapter all the same.
-    drafts += withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
-    return ledger.append(drafts)
+    return drafts + withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
 
 
 def quarantine(
@@ -281,13 +323,15 @@ def quarantine(
     Raises:
         As :func:`approve`.
     """
-    state = ledger.state
-    entry = _reviewed(state, entry_id, actor, "quarantine", reason_code)
-    subject = Subject.of(entry, version=expected_version, digest=expected_digest)
-    payload = subject.decided(EntryQuarantined, reason_code, comment)
-    drafts = [EventDraft(payload, actor, entry.scope)]
-    drafts += withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
-    return ledger.append(drafts)
+    entry = ledger.state.entry(entry_id)
+    with recording(ledger, "quarantine", f"entry:{entry.entry_id}", actor=actor):
+        state = ledger.state
+        _may_decide(state, actor, "quarantine", reason_code)
+        subject = Subject.of(entry, version=expected_version, digest=expected_digest)
+        payload = subject.decided(EntryQuarantined, reason_code, comment)
+        drafts = [EventDraft(payload, actor, entry.scope)]
+        drafts += withdrawal_drafts(state, [entry.entry_id], actor, reason_code)
+        return ledger.append(drafts)
 
 
 def comment(ledger: Ledger, entry_id: str, *, actor: Actor, text: str) -> Receipt:
@@ -322,15 +366,17 @@ def _recorded(ledger: Ledger, proposal: EntryProposed, receipt: Receipt) -> Subm
     return Submitted(proposal.entry_id, decision, Verification(results, risk_ppm), receipt)
 
 
-def _reviewed(
-    state: State, entry_id: str, actor: Actor, command: Command, reason_code: str
-) -> EntryState:
+def _may_decide(state: State, actor: Actor, command: Command, reason_code: str) -> None:
     require_role(state, actor, "reviewer")
     require_reason(command, reason_code)
-    return state.entry(entry_id)
 
 
-def _refuse_tombstoned(ledger: Ledger, entry: EntryState) -> None:
+def refuse_tombstoned(ledger: Ledger, entry: EntryState) -> None:
+    """Refuse an entry whose value was refused since it was proposed.
+
+    Raises:
+        ReviewError: it was.
+    """
     key = tombstone_of(ledger.keyed, entry.scope, entry.body)
     earlier = ledger.state.tombstones(entry.scope).get(key)
     if earlier is not None and earlier != entry.entry_id:

@@ -79,6 +79,15 @@ def check_effect(entry: EntryState, now_us: int) -> None:
         raise IllegalTransitionError(f"the approval of entry {entry.entry_id} {missing}")
 
 
+def due(entry: EntryState, now_us: int) -> bool:
+    """Whether an approved entry may act by now."""
+    if entry.status != "approved":
+        return False
+    return entry.terms == ReviewTerms() or (
+        entry.acts_from_us is not None and entry.acts_from_us <= now_us
+    )
+
+
 def claimed_by_other(entry: EntryState, actor: Actor, now_us: int) -> bool:
     """Whether somebody else is deciding on the entry."""
     running = entry.claimed_by is not None and now_us < entry.claimed_until_us

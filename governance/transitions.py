@@ -33,6 +33,7 @@ from governance.events import (
     CardRef,
     Decision,
     EntryActivated,
+    EntryApproved,
     EntryPayload,
     EntryProposed,
     EntryVerified,

@@ -26,6 +26,7 @@ from agent.models.builtin.dialect import BuiltinDialect
 from agent.models.local import LocalModel, ServableAdapter
 from governance.events import AdapterCertified, AdapterTrained, CardBody, CardRef, Scope
 from governance.ports import Progress
+from governance.review_rules import due
 from governance.state import EntryState, State
 
 _SCOPE_CHARS: Final = 8
@@ -51,17 +52,20 @@ class BuiltShard:
     reused: bool
 
 
-def plan_shards(state: State, scope: Scope, capacity: int = SHARD_CARDS) -> tuple[ShardPlan, ...]:
+def plan_shards(
+    state: State, scope: Scope, *, now_us: int, capacity: int = SHARD_CARDS
+) -> tuple[ShardPlan, ...]:
     """Every shard visible in ``scope`` with the allowed cards it should hold.
 
     A card stays in the shard that it was last built in. New ones join the newest shard of
     their episode that has room, then open another: what one episode taught is learned
     together, and no other episode's cards are trained again for it (ADR 0004). Scopes are
-    never mixed: each has its own shards.
+    never mixed: each has its own shards. An approval that can still be withdrawn at ``now_us``
+    (microseconds since 1970 UTC) is not learned from yet.
     """
     cards: dict[Scope, list[EntryState]] = {}
     for entry in state.visible(scope):
-        if entry.status in {"approved", "active"} and isinstance(entry.body, CardBody):
+        if isinstance(entry.body, CardBody) and (entry.status == "active" or due(entry, now_us)):
             cards.setdefault(entry.scope, []).append(entry)
     for shard in state.shards.values():
         if scope.sees(shard.scope):

@@ -235,3 +235,18 @@ def last_result() -> None:
         after = " Its adapter is being built." if result.settling else ""
         line = icon("check") + text(f" {result.words}, event {result.last_seq:,}.{after}")
         st.html(tag("div", line, "pl-green", "pl-result").code)
+        if result.undo:
+            st.button(
+                "Undo", key="undo", icon=":material/undo:", shortcut="U", type="tertiary",
+                on_click=_undo, args=(result.undo,),
+            )  # fmt: skip
+
+
+def _undo(entry_id: str) -> None:
+    """Callback: take the last decision back, and show the entry again."""
+    place = session.workplace()
+    with place.lock:
+        result = actions.withdraw(place.ledger, actions.Withdraw(session.actor(), entry_id))
+    if isinstance(result, actions.Done):
+        focus(entry_id)
+    st.session_state[_RESULT] = result

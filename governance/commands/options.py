@@ -54,7 +54,16 @@ def open_ledger(home: Path, *, write: bool = False) -> Ledger:
     """The ledger of ``home``; read-only unless ``write``. A context manager."""
     from governance.ledger import Ledger  # noqa: PLC0415  # keeps `--help` instant
 
-    return Ledger.open(home, read_only=not write)
+    ledger = Ledger.open(home, read_only=not write)
+    if write:
+        from governance.housekeeping import housekeep  # noqa: PLC0415
+
+        try:
+            housekeep(ledger)
+        except BaseException:
+            ledger.close()
+            raise
+    return ledger
 
 
 def parse_actor(text: str) -> Actor:

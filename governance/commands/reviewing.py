@@ -27,6 +27,7 @@ from governance.commands.options import (
 if TYPE_CHECKING:
     from governance.events import Scope
     from governance.ledger import Ledger, Receipt
+    from governance.reviewers import Verdict
     from governance.state import EntryState
 
 app = typer.Typer()
@@ -67,10 +68,11 @@ def list_queue(
             entry.body.kind,
             render.short(text_of(entry.body)),
             render.short(entry.review_message or _failed(entry)),
+            render.short(_whose(entry)),
         )
         for entry in waiting[:limit]
     ]
-    columns = ("Entry", "Risk", "Status", "Kind", "Text", "Why it waits")
+    columns = ("Entry", "Risk", "Status", "Kind", "Text", "Why it waits", "With")
     render.console().print(render.table(f"{len(waiting)} waiting", columns, rows))
 
 
@@ -151,6 +153,120 @@ def quarantine(
     _decide(home, entry_id, decide, build=build, as_json=as_json)
 
 
+@review_app.command()
+def withdraw(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take your own last decision on an entry back, before it acts."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import reviewers  # noqa: PLC0415
+
+        return reviewers.withdraw(ledger, entry.entry_id, actor=parse_actor(actor), comment=comment)
+
+    _decide(home, entry_id, decide, build=False, as_json=as_json)
+
+
+@review_app.command()
+def claim(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Keep an entry to yourself while you decide; nobody else approves it meanwhile."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import reviewers  # noqa: PLC0415
+
+        return reviewers.claim(ledger, entry.entry_id, actor=parse_actor(actor))
+
+    _decide(home, entry_id, decide, build=False, as_json=as_json)
+
+
+@review_app.command()
+def release(
+    entry_id: EntryArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let go of an entry that you claimed."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import reviewers  # noqa: PLC0415
+
+        return reviewers.release(ledger, entry.entry_id, actor=parse_actor(actor))
+
+    _decide(home, entry_id, decide, build=False, as_json=as_json)
+
+
+@review_app.command()
+def assign(
+    entry_id: EntryArgument,
+    reviewer: Annotated[str, typer.Argument(help="human:NAME.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask somebody in particular to decide on an entry."""
+
+    def decide(ledger: Ledger, entry: EntryState) -> Receipt:
+        from governance import reviewers  # noqa: PLC0415
+
+        return reviewers.assign(
+            ledger, entry.entry_id, to=parse_actor(reviewer), actor=parse_actor(actor)
+        )
+
+    _decide(home, entry_id, decide, build=False, as_json=as_json)
+
+
+@review_app.command()
+def many(
+    verdict: Annotated[str, typer.Argument(help="approve or reject.")],
+    entry_ids: Annotated[list[str], typer.Argument(help="Entries, as `review list` shows them.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    reason: ReasonOption = "",
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    build: BuildOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on several harmless entries at once, all or none; the policy sets the cap."""
+    from governance.commands.describe import receipt_data  # noqa: PLC0415
+    from governance.errors import ReviewError  # noqa: PLC0415
+    from governance.memory_target import rebuild  # noqa: PLC0415
+    from governance.reviewers import Seen, decide_many  # noqa: PLC0415
+
+    if verdict not in {"approve", "reject"}:
+        raise ReviewError(f"{verdict!r} is no verdict", hint="approve or reject")
+    choice: Verdict = "approve" if verdict == "approve" else "reject"
+    with open_ledger(home, write=True) as ledger:
+        entries = [ledger.state.entry(entry_id) for entry_id in entry_ids]
+        receipt = decide_many(
+            ledger, [Seen.of(entry) for entry in entries], choice, actor=parse_actor(actor),
+            reason_code=reason, comment=comment,
+        )  # fmt: skip
+        scopes = {scope for entry in entries for scope in _concerned(ledger, receipt, entry.scope)}
+        rebuilt = rebuild(ledger, scopes if build else (), progress)
+        statuses = {one.entry_id: ledger.state.entries[one.entry_id].status for one in entries}
+    if as_json:
+        print_json({"entries": statuses, "receipt": receipt_data(receipt)})
+    else:
+        for entry_id, status in statuses.items():
+            typer.echo(f"{entry_id} is {status}")
+    rebuilt.raise_error()
+
+
 @review_app.command("comment")
 def add_comment(
     entry_id: EntryArgument,
@@ -185,6 +301,7 @@ def _decide(home: Path, entry_id: str, decide: Decide, *, build: bool, as_json: 
     if as_json:
         print_json({
             "entry_id": entry.entry_id, "status": entry.status, "head": head,
+            "acts_from_us": entry.acts_from_us,
             "receipt": receipt_data(receipt),
             "adapters": [
                 {"shard": one.shard_id, "digest": one.digest, "reused": one.reused}
@@ -192,11 +309,29 @@ def _decide(home: Path, entry_id: str, decide: Decide, *, build: bool, as_json: 
             ],
         })  # fmt: skip
     else:
-        typer.echo(f"{entry.entry_id} is {entry.status} (version {receipt.last_seq})")
+        typer.echo(
+            f"{entry.entry_id} is {entry.status} (version {receipt.last_seq}){_outlook(entry)}"
+        )
         for one in rebuilt.settled:
             how = "found in the store" if one.reused else "built"
             typer.echo(f"shard {one.shard_id}: {(one.digest or 'no adapter')[:12]} {how}")
     rebuilt.raise_error()
+
+
+def _outlook(entry: EntryState) -> str:
+    """What it still takes until a decision acts."""
+    from governance.commands.describe import time_of  # noqa: PLC0415
+
+    if entry.endorsed_by and entry.status in {"verified", "quarantined"}:
+        return "; another reviewer must agree"
+    if entry.claimed_by is not None:
+        return f"; {entry.claimed_by} decides on it until {time_of(entry.claimed_until_us)} UTC"
+    if entry.status != "approved" or not (entry.terms.delay_s or entry.terms.signed):
+        return ""
+    if entry.acts_from_us is None:
+        return "; it acts once it is signed"
+    undo = f"palimpsest review withdraw {entry.entry_id}"
+    return f"; it acts from {time_of(entry.acts_from_us)} UTC, until then: {undo}"
 
 
 def _concerned(ledger: Ledger, receipt: Receipt, scope: Scope) -> list[Scope]:
@@ -218,6 +353,14 @@ def _waiting(ledger: Ledger, reader: Scope | None) -> list[EntryState]:
     }
     queues = (entry for scope in agents.values() for entry in ledger.state.queue(scope))
     return sorted(queues, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))
+
+
+def _whose(entry: EntryState) -> str:
+    """Who has claimed it, was asked, or agreed already."""
+    parts = [f"claimed by {entry.claimed_by}"] if entry.claimed_by else []
+    parts += [f"for {entry.assignee}"] if entry.assignee else []
+    parts += [f"{one} agreed" for one in entry.endorsed_by]
+    return ", ".join(parts)
 
 
 def _failed(entry: EntryState) -> str:

@@ -23,6 +23,7 @@ import uvicorn
 from governance import wire
 from governance.access import Principal
 from governance.errors import StoreError
+from governance.housekeeping import Housekeeper
 from governance.ledger import Ledger
 from governance.log import OwnedLog
 from governance.ownership import Endpoint, publish, withdraw
@@ -39,6 +40,7 @@ KEEP_ALIVE_S: Final = 24 * 3600
 GRACE_S: Final = 10
 SWITCH_S: Final = 0.0005
 """The writer must not wait 5 ms for its turn whenever the event loop is busy."""
+HOUSEKEEPING_S: Final = 1.0
 _BACKLOG: Final = 128
 
 
@@ -98,6 +100,9 @@ class Daemon:
         self._socket = _bound(port)
         self.desk.port = self._socket.getsockname()[1]
         self._server: _Server | None = None
+        self._keeper = Housekeeper(ledger)
+        self._housekeeping = threading.Thread()
+        self._housekeeping_at = 0.0
         self.ready = threading.Event()
 
     @property
@@ -144,6 +149,8 @@ class Daemon:
             await self._server.serve(sockets=[self._socket])
         finally:
             await asyncio.to_thread(writer.stop)
+            if self._housekeeping.is_alive():
+                await asyncio.to_thread(self._housekeeping.join)
 
     def stop(self) -> None:
         """Finish running requests and end; from any thread."""
@@ -155,6 +162,10 @@ class Daemon:
         now = time.monotonic()
         if not idle:
             self._busy_at = now
+        if now >= self._housekeeping_at and not self._housekeeping.is_alive():
+            self._housekeeping_at = now + HOUSEKEEPING_S
+            self._housekeeping = threading.Thread(target=self._keeper.run, name="housekeeping")
+            self._housekeeping.start()
         return self._idle_exit_s is not None and now - self._busy_at >= self._idle_exit_s
 
 

@@ -44,9 +44,13 @@ class Follower:
     """Stands where the settler stands."""
 
     asked: list[tuple[Scope, tuple[str, ...] | None]] = field(default_factory=list)
+    later: list[tuple[Scope, float]] = field(default_factory=list)
 
     def request(self, scope: Scope, *, missing_only: tuple[str, ...] | None = None) -> None:
         self.asked.append((scope, missing_only))
+
+    def request_later(self, scope: Scope, after_s: float) -> None:
+        self.later.append((scope, after_s))
 
 
 def refusal() -> GovernanceError:

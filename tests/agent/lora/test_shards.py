@@ -29,6 +29,8 @@ from tests.governance import drafts
 
 OTHER = Scope(tenant="default", agent="default", user="eve")
 
+LATER = 2**62
+
 
 def _body(card: TrainingCard) -> CardBody:
     return CardBody(
@@ -97,7 +99,7 @@ def test_cards_are_learned_revoked_and_taken_back_through_a_real_ledger(
     cards_ledger: Ledger, builder: ShardBuilder, cards: tuple[TrainingCard, ...]
 ) -> None:
     ledger = cards_ledger
-    plan = _only(plan_shards(ledger.state, drafts.HERE))
+    plan = _only(plan_shards(ledger.state, drafts.HERE, now_us=LATER))
     both = builder.build(plan, ledger.state)
     assert not both.reused
     assert both.trained.version == 1
@@ -107,7 +109,7 @@ def test_cards_are_learned_revoked_and_taken_back_through_a_real_ledger(
 
     body = _body(cards[1])
     ledger.append([drafts.draft(drafts.decided(EntryRevoked, "c1", body), drafts.BOB)])
-    rest = _only(plan_shards(ledger.state, drafts.HERE))
+    rest = _only(plan_shards(ledger.state, drafts.HERE, now_us=LATER))
     assert rest.shard_id == plan.shard_id
     without = builder.build(rest, ledger.state)
     assert without.trained.version == 2
@@ -119,7 +121,7 @@ def test_cards_are_learned_revoked_and_taken_back_through_a_real_ledger(
     with Ledger.in_memory() as fresh:
         fresh.append([drafts.draft(drafts.source())])
         _approve(fresh, "never", cards[0])
-        never = builder.inputs(_only(plan_shards(fresh.state, drafts.HERE)))
+        never = builder.inputs(_only(plan_shards(fresh.state, drafts.HERE, now_us=LATER)))
     assert never.digest == without.trained.inputs_digest
     assert builder.store.find(never.digest) == without.trained.digest
     assert without.trained.digest != both.trained.digest
@@ -132,7 +134,7 @@ def test_nothing_is_trained_twice(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan = _only(plan_shards(cards_ledger.state, drafts.HERE))
+    plan = _only(plan_shards(cards_ledger.state, drafts.HERE, now_us=LATER))
     first = builder.build(plan, cards_ledger.state)
 
     def trains(*_arguments: object, **_keywords: object) -> TrainedAdapter:
@@ -153,7 +155,7 @@ def test_nothing_is_trained_twice(
 def test_a_damaged_certificate_is_issued_again_and_a_damaged_adapter_is_refused(
     cards_ledger: Ledger, builder: ShardBuilder, tiny_model: LocalModel, recipe: Recipe, home: Path
 ) -> None:
-    plan = _only(plan_shards(cards_ledger.state, drafts.HERE))
+    plan = _only(plan_shards(cards_ledger.state, drafts.HERE, now_us=LATER))
     first = builder.build(plan, cards_ledger.state)
     folder = builder.store.folder(first.trained.digest)
     certificate = next(folder.glob("certificate-*.json"))
@@ -178,12 +180,12 @@ def test_a_card_that_was_not_absorbed_is_not_tried_again_with_the_same_cards(
     stated = recipe.model_dump(mode="json")
     stated["steps"] = {"few_cards": 8, "few": 2, "full": 2}
     lazy = ShardBuilder(tiny_model, home, recipe=Recipe.model_validate(stated))
-    plan = _only(plan_shards(cards_ledger.state, drafts.HERE))
+    plan = _only(plan_shards(cards_ledger.state, drafts.HERE, now_us=LATER))
     built = lazy.build(plan, cards_ledger.state)
     assert not built.certified.passed
     assert not any(card.certified for card in built.certified.cards)
     cards_ledger.append([drafts.draft(built.trained), drafts.draft(built.certified)])
-    again = _only(plan_shards(cards_ledger.state, drafts.HERE))
+    again = _only(plan_shards(cards_ledger.state, drafts.HERE, now_us=LATER))
     assert again.shard_id == plan.shard_id
     assert lazy.build(again, cards_ledger.state).reused
 
@@ -193,7 +195,7 @@ def test_equal_cards_of_two_scopes_are_two_builds(
 ) -> None:
     _approve(cards_ledger, "eve-0", cards[0], OTHER)
     _approve(cards_ledger, "eve-1", cards[1], OTHER)
-    plans = plan_shards(cards_ledger.state, drafts.HERE)
+    plans = plan_shards(cards_ledger.state, drafts.HERE, now_us=LATER)
     assert {plan.scope for plan in plans} == {drafts.HERE, OTHER}
     inputs = [builder.inputs(plan) for plan in plans]
     assert inputs[0].cards == inputs[1].cards
@@ -231,13 +233,13 @@ def test_new_cards_fill_a_shard_and_open_the_next(
     approved: Callable[[str, int], EntryState],
 ) -> None:
     state = State(entries=Entries({f"e{i}": approved(f"e{i}", i) for i in range(7)}))
-    plans = plan_shards(state, drafts.HERE, capacity=3)
+    plans = plan_shards(state, drafts.HERE, now_us=LATER, capacity=3)
     assert _held(plans) == [["e0", "e1", "e2"], ["e3", "e4", "e5"], ["e6"]]
     numbers = [plan.shard_id.rpartition("-") for plan in plans]
     assert [number for *_, number in numbers] == ["1", "2", "3"]
     assert len({prefix for prefix, *_ in numbers}) == 1
     shuffled = State(entries=Entries(dict(reversed([*state.entries.items()]))))
-    assert plan_shards(shuffled, drafts.HERE, capacity=3) == plans
+    assert plan_shards(shuffled, drafts.HERE, now_us=LATER, capacity=3) == plans
     assert plan_shards(State(), drafts.HERE) == ()
 
 
@@ -245,7 +247,7 @@ def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
     approved: Callable[[str, int], EntryState],
 ) -> None:
     state = State(entries=Entries({f"e{i}": approved(f"e{i}", i) for i in range(4)}))
-    ids = [plan.shard_id for plan in plan_shards(state, drafts.HERE, capacity=2)]
+    ids = [plan.shard_id for plan in plan_shards(state, drafts.HERE, now_us=LATER, capacity=2)]
     for number, shard_id in enumerate(ids):
         state.shards[shard_id] = _shard(shard_id)
         held = [f"e{2 * number}", f"e{2 * number + 1}"]
@@ -253,10 +255,13 @@ def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
     state.entries["e9"] = approved("e9", 9)
     for revoked in ("e0", "e3"):
         state.entries[revoked] = replace(state.entries[revoked], status="revoked")
-    assert _held(plan_shards(state, drafts.HERE, capacity=2)) == [["e1"], ["e2", "e9"]]
+    assert _held(plan_shards(state, drafts.HERE, now_us=LATER, capacity=2)) == [
+        ["e1"],
+        ["e2", "e9"],
+    ]
     for revoked in ("e2", "e9"):
         state.entries[revoked] = replace(state.entries[revoked], status="revoked")
-    plans = plan_shards(state, drafts.HERE, capacity=2)
+    plans = plan_shards(state, drafts.HERE, now_us=LATER, capacity=2)
     assert _held(plans) == [["e1"], []]
     assert [plan.shard_id for plan in plans] == ids
 
@@ -274,7 +279,7 @@ def test_an_active_card_lives_where_its_adapter_says(
         "new": _built("new", second, ["e"], 2),
     })  # fmt: skip
     state.entries["e"] = approved("e", 1)
-    assert _held(plan_shards(state, drafts.HERE)) == [[], ["e"]]
+    assert _held(plan_shards(state, drafts.HERE, now_us=LATER)) == [[], ["e"]]
     # After a rollback it is active in the older build again.
     state.entries["e"] = replace(state.entries["e"], status="active", adapter_digest="old")
-    assert _held(plan_shards(state, drafts.HERE)) == [["e"], []]
+    assert _held(plan_shards(state, drafts.HERE, now_us=LATER)) == [["e"], []]

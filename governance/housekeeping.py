@@ -1,0 +1,108 @@
+"""What is due by the clock: approvals that take effect.
+
+Done by the process that owns the ledger: the service now and then, a command when it opens the
+home for writing, an agent before it recalls. Doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from governance.decisions import Subject, effect_drafts
+from governance.errors import GovernanceError
+from governance.events import Actor, EntryApproved, EntryRejected, ReviewTerms, Scope
+from governance.exports import remove_withdrawn
+from governance.ledger import EventDraft, Ledger
+from governance.review_rules import due
+from governance.state import EntryState
+from governance.tombstone import refused_meanwhile
+
+HOUSEKEEPER: Final = Actor(kind="system", id="housekeeping")
+
+
+@dataclass(frozen=True)
+class Done:
+    """Entries whose approval took effect, and scopes whose adapters are out of date by it."""
+
+    effective: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()
+
+
+def housekeep(ledger: Ledger) -> Done:
+    """Do what is due. Nothing on a ledger that only reads, or that another process owns.
+
+    Side effects: appends activations and what they bring about; deletes withdrawn export files.
+    """
+    if not ledger.owned:
+        return Done()
+    remove_withdrawn(ledger)
+    return take_effect(ledger, ledger.state.entries.with_status("approved"))
+
+
+class Housekeeper:
+    """Housekeeping again and again: reads what was decided since the last time, and no more."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._read = 0
+        self._waiting: set[str] = set()
+
+    def run(self) -> Done:
+        """Do what is due by now.
+
+        Side effects: as :func:`housekeep`.
+        """
+        state = self._ledger.state
+        if state.seq > self._read:
+            found = (
+                state.entries.with_status("approved")
+                if not self._read
+                else self._decided(self._read + 1, state.seq)
+            )
+            self._waiting |= {one.entry_id for one in found if one.terms != ReviewTerms()}
+            self._read = state.seq
+            remove_withdrawn(self._ledger)
+        waiting = [state.entries[entry_id] for entry_id in sorted(self._waiting)]
+        self._waiting -= {one.entry_id for one in waiting if one.status != "approved"}
+        return take_effect(self._ledger, waiting)
+
+    def _decided(self, start: int, stop: int) -> Iterable[EntryState]:
+        events = self._ledger.events(start, stop, types=[EntryApproved.event_type])
+        ids = {event.header.subject.partition(":")[2] for event in events}
+        return [self._ledger.state.entries[entry_id] for entry_id in ids]
+
+
+def take_effect(ledger: Ledger, approved: Iterable[EntryState]) -> Done:
+    """Let those of these approvals act whose time for second thoughts is over.
+
+    One append each, so that one which is refused holds up no other. A value that was refused
+    since its approval is rejected instead.
+    """
+    effective, scopes = [], dict[Scope, None]()
+    if ledger.state.frozen:
+        return Done()
+    for entry in list(approved):
+        if entry.terms == ReviewTerms() or not due(entry, ledger.now_us()):
+            continue
+        try:
+            drafts = _drafts(ledger, entry)
+            if drafts:
+                ledger.append(drafts, key=f"effect:{entry.entry_id}:{entry.decided_seq}")
+                effective.append(entry.entry_id)
+        except GovernanceError:  # refused by a rule, such as a parent revoked meanwhile: it waits
+            continue
+        if entry.channel == "parametric":
+            scopes[entry.scope] = None
+    return Done(tuple(effective), tuple(scopes))
+
+
+def _drafts(ledger: Ledger, entry: EntryState) -> list[EventDraft]:
+    earlier = refused_meanwhile(ledger, entry)
+    if earlier is None:
+        return effect_drafts(ledger.state, Subject.of(entry), HOUSEKEEPER)
+    payload = Subject.of(entry).decided(
+        EntryRejected, "wrong", f"the value was refused meanwhile as {earlier}"
+    )
+    return [EventDraft(payload, HOUSEKEEPER, entry.scope)]
