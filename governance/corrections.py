@@ -19,25 +19,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from governance.authority import require_reason, require_role
-from governance.decisions import Subject, approval_drafts
+from governance.decisions import Subject, once
 from governance.errors import IllegalTransitionError, LedgerError, ReviewError
 from governance.events import (
     Actor,
-    AdapterWithdrawn,
     Body,
     CardBody,
-    EntryApproved,
     EntryProposed,
-    EntrySuperseded,
     FactBody,
-    ReviewTerms,
     Span,
     content_digest,
 )
 from governance.ledger import EventDraft, Ledger, Receipt
 from governance.policy import Policy
 from governance.refusals import recording
-from governance.review import Submitted, submit
+from governance.review import Submitted, consent_drafts, submit
 from governance.revocation import RevocationPlan, plan_revocation, revoke
 from governance.state import EntryState
 from governance.tombstone import refused_meanwhile
@@ -225,8 +221,8 @@ def accept(
 ) -> Receipt:  # fmt: skip
     """Approve everything that waits to take the place of an entry, in one append.
 
-    All parts come into force together and the entry is superseded by all of them, so that
-    nothing of it is missing in between.
+    All parts come into force together, when the policy's time for second thoughts is over, and
+    the entry is superseded by all of them, so that nothing of it is missing in between.
 
     Raises:
         SelfReviewError: the actor proposed one of them.
@@ -250,10 +246,9 @@ def accept(
                     f"the value of {entry.entry_id} was rejected or revoked as {earlier}",
                     hint=f"palimpsest show {earlier} tells why",
                 )
-            subject = Subject.of(entry)
-            approval = subject.decided(EntryApproved, reason_code, comment)
-            drafts += approval_drafts(state, subject, approval, actor)
-        return ledger.append(_once(drafts))
+            said = (reason_code, comment)
+            drafts += consent_drafts(state, entry, Subject.of(entry), actor, said)
+        return ledger.append(once(drafts))
 
 
 def _waiting(ledger: Ledger, old: EntryState) -> list[EntryState]:
@@ -264,28 +259,12 @@ def _waiting(ledger: Ledger, old: EntryState) -> list[EntryState]:
     ]
     if not found:
         raise IllegalTransitionError(f"nothing waits to take the place of {old.entry_id}")
-    if any(entry.terms != ReviewTerms() for entry in found):
+    if any(entry.terms.people > 1 or entry.terms.signed for entry in found):
         raise IllegalTransitionError(
             f"what takes the place of {old.entry_id} needs more than one person's word at once",
             hint="palimpsest review approve, each by itself",
         )
     return found
-
-
-def _once(drafts: Sequence[EventDraft]) -> list[EventDraft]:
-    """Each thing superseded or withdrawn once, by the first that does."""
-    kept_drafts: list[EventDraft] = []
-    gone: set[str] = set()
-    for one in drafts:
-        if isinstance(one.payload, EntrySuperseded | AdapterWithdrawn):
-            if one.payload.subject_id() in gone:
-                continue
-            gone.add(one.payload.subject_id())
-        kept_drafts.append(one)
-    return kept_drafts
-
-
-# --- bringing back ----------------------------------------------------------------------
 
 
 def reinstate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -148,6 +149,14 @@ def approval_drafts(
         EventDraft(approval, actor, subject.scope),
         *effect_drafts(state, subject, actor),
     ]
+
+
+def once(drafts: Iterable[EventDraft]) -> list[EventDraft]:
+    """Without what several decisions of one append would do twice, such as superseding."""
+    kept: dict[tuple[str, str], EventDraft] = {}
+    for draft in drafts:
+        kept.setdefault((draft.payload.event_type, draft.payload.subject_id()), draft)
+    return list(kept.values())
 
 
 def effect_drafts(state: State, subject: Subject, actor: Actor) -> list[EventDraft]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from governance.decisions import Subject, effect_drafts
+from governance.decisions import Subject, effect_drafts, once
 from governance.errors import GovernanceError
 from governance.events import Actor, EntryApproved, EntryRejected, ReviewTerms, Scope
 from governance.exports import remove_withdrawn
@@ -77,24 +77,26 @@ class Housekeeper:
 def take_effect(ledger: Ledger, approved: Iterable[EntryState]) -> Done:
     """Let those of these approvals act whose time for second thoughts is over.
 
-    One append each, so that one which is refused holds up no other. A value that was refused
-    since its approval is rejected instead.
+    One append each, so that one which is refused holds up no other; what takes the place of the
+    same entry comes into force together. A value refused since its approval is rejected instead.
     """
-    effective, scopes = [], dict[Scope, None]()
     if ledger.state.frozen:
         return Done()
-    for entry in list(approved):
-        if entry.terms == ReviewTerms() or not due(entry, ledger.now_us()):
-            continue
+    now = ledger.now_us()
+    ready = [one for one in approved if one.terms != ReviewTerms() and due(one, now)]
+    together: dict[str, list[EntryState]] = {}
+    for entry in ready:
+        together.setdefault(entry.replaces or entry.entry_id, []).append(entry)
+    effective: list[str] = []
+    for group in together.values():
         try:
-            drafts = _drafts(ledger, entry)
+            drafts = once(draft for entry in group for draft in _drafts(ledger, entry))
             if drafts:
-                ledger.append(drafts, key=f"effect:{entry.entry_id}:{entry.decided_seq}")
-                effective.append(entry.entry_id)
+                ledger.append(drafts, key=f"effect:{group[0].entry_id}:{group[0].decided_seq}")
+                effective += [entry.entry_id for entry in group]
         except GovernanceError:  # refused by a rule, such as a parent revoked meanwhile: it waits
             continue
-        if entry.channel == "parametric":
-            scopes[entry.scope] = None
+    scopes = dict.fromkeys(one.scope for one in ready if one.channel == "parametric")
     return Done(tuple(effective), tuple(scopes))
 
 

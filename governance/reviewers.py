@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from governance.authority import require_reason, require_role
-from governance.decisions import Subject
-from governance.errors import IllegalTransitionError, ReviewError
+from governance.decisions import Subject, once
+from governance.errors import ReviewError
 from governance.events import (
     Actor,
     ReviewAssigned,
     ReviewClaimed,
     ReviewWithdrawn,
-    Scope,
 )
 from governance.ledger import EventDraft, Ledger, Receipt
 from governance.refusals import recording
@@ -138,7 +137,7 @@ def decide_many(
             else:
                 check_unclaimed(entry, actor, ledger.now_us())
                 drafts += refusal_drafts(ledger, entry, subject, actor, said=said, tombstone=True)
-        return ledger.append(_distinct(drafts))
+        return ledger.append(once(drafts))
 
 
 def _together(ledger: Ledger, seen: Sequence[Seen]) -> list[EntryState]:
@@ -171,17 +170,3 @@ def _alone(entry: EntryState, most_ppm: int) -> str:
     if entry.terms.people > 1:
         return "takes two reviewers"
     return "takes a signature" if entry.terms.signed else ""
-
-
-def _distinct(drafts: Sequence[EventDraft]) -> list[EventDraft]:
-    """Without what two decisions of one batch would do twice, such as withdrawing an adapter."""
-    kept: dict[tuple[str, str, Scope], EventDraft] = {}
-    for draft in drafts:
-        place = (draft.payload.event_type, draft.payload.subject_id(), draft.scope)
-        kept.setdefault(place, draft)
-    return list(kept.values())
-
-
-__all__ = [
-    "IllegalTransitionError", "Seen", "assign", "claim", "decide_many", "release", "withdraw",
-]  # fmt: skip

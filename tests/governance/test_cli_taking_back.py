@@ -14,10 +14,9 @@ from typer.testing import CliRunner, Result
 from governance import cli, memory_target
 from governance.events import ModuleChange, RoleGranted, Scope
 from governance.ledger import EventDraft, Ledger
-from governance.policy import load_policy
 from governance.ports import Progress, Settled
 from governance.review import activate_policy
-from tests.governance.desk import DESK, Desk
+from tests.governance.desk import DESK, Desk, at_once
 from tests.governance.drafts import ANN, SYSTEM, StepClock
 
 RUNNER = CliRunner()
@@ -57,7 +56,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     """A desk under its policy: a fact with its card in service, and another fact."""
     folder = tmp_path_factory.mktemp("taking-back") / "home"
     with Ledger.open(folder, create=True, clock=StepClock()) as ledger:
-        activate_policy(ledger, load_policy("default"), ANN)
+        activate_policy(ledger, at_once("default"), ANN)
         desk = Desk(ledger=ledger)
         ids = {
             "fact": desk.fact("deductible", "300 EUR").entry_id,
@@ -194,7 +193,7 @@ def test_what_says_the_same_is_named_and_a_plain_entry_is_told_plainly(
 ) -> None:
     with Ledger.open(home, clock=StepClock()) as ledger:
         desk = object.__new__(Desk)
-        desk.ledger, desk.scope, desk.policy = ledger, DESK, load_policy("default")
+        desk.ledger, desk.scope, desk.policy = ledger, DESK, at_once("default")
         alone = desk.card("inspection", "10 March").entry_id
     text = run(home, "revoke", ids["twin"], "--dry-run").stdout
     assert f"Still says the same, and stays: {alone}" in text

@@ -34,14 +34,13 @@ from governance.events import (
     RoleGranted,
 )
 from governance.ledger import EventDraft
-from governance.policy import load_policy
 from governance.review import Submitted
 from governance.revocation import plan_revocation, revoke
 from governance.verifiers import Interval
-from tests.governance.desk import DESK, Desk, card, fact
+from tests.governance.desk import DESK, Desk, at_once, card, fact
 from tests.governance.drafts import ANN, BOB, BOT, SYSTEM
 
-POLICY = load_policy("default")
+POLICY = at_once("default")
 CASE = CaseBody(task="t", plan=["p"], outcome="o", reward_ppm=1, reward_origin="test")
 
 

@@ -24,15 +24,14 @@ from governance.events import (
     Scope,
 )
 from governance.ledger import EventDraft, Ledger
-from governance.policy import load_policy
 from governance.revocation import plan_revocation, revoke
 from governance.sharing import share
 from governance.tombstone import refused_meanwhile
 from governance.transfer import export_memory, import_memory
-from tests.governance.desk import DESK, Desk, card
+from tests.governance.desk import DESK, Desk, at_once, card
 from tests.governance.drafts import ANN, BOB, SYSTEM, StepClock
 
-POLICY = load_policy("default")
+POLICY = at_once("default")
 REFUSED, TWIN = "Hugo Bancroft", "Ilse Marwood"
 PLACES = {REFUSED: "adjuster", TWIN: "surveyor"}
 SOURCE_SCOPE = Scope(tenant=DESK.tenant, agent="elsewhere")

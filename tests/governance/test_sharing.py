@@ -25,15 +25,14 @@ from governance.events import (
 )
 from governance.ledger import EventDraft
 from governance.lineage import trust_of
-from governance.policy import load_policy
 from governance.revocation import plan_revocation, revoke
 from governance.sharing import share
-from tests.governance.desk import DESK, Desk, fact
+from tests.governance.desk import DESK, Desk, at_once, fact
 from tests.governance.drafts import ANN, BOB, BOT, SYSTEM
 
 NEXT_DOOR = Scope(tenant=DESK.tenant, agent="garage")
 RIVAL = Scope(tenant="rival", agent="desk")
-POLICY = load_policy("default")
+POLICY = at_once("default")
 
 
 def shared(desk: Desk, entry_id: str, to: Scope = NEXT_DOOR, actor: Actor = ANN) -> str:

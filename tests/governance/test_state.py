@@ -126,6 +126,8 @@ def at(status: Status) -> World:
 def test_the_state_machine_allows_exactly_what_the_design_says(status: Status, step: str) -> None:
     world = at(status)
     assert world.status() == status
+    if step == "endorsed":  # its rules are in test_state_review
+        return
     if step == "comment" or step in ALLOWED[status]:
         world.does(draft(STEPS[step], ANN))
         expected = status if step in {"comment", "review", "endorsed"} else step

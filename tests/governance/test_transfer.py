@@ -35,10 +35,10 @@ from governance.transfer import (
     export_memory,
     import_memory,
 )
-from tests.governance.desk import DESK, Desk
+from tests.governance.desk import DESK, Desk, at_once
 from tests.governance.drafts import ANN, BOB, SYSTEM, StepClock
 
-POLICY = load_policy("default")
+POLICY = at_once("default")
 IMPORTER = Actor(kind="importer", id="file")
 THERE = Scope(tenant="branch", agent="desk")
 HOMOGLYPHS = str.maketrans("aeopc", "аеорс")

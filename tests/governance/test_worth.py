@@ -21,6 +21,7 @@ from governance.events import (
     PolicyActivated,
     ReviewAssigned,
     ReviewEndorsed,
+    ReviewTerms,
     ReviewWithdrawn,
     RoleGranted,
     VerifierRated,
@@ -205,6 +206,10 @@ def test_what_no_person_said_counts_for_nothing() -> None:
     name, body = home.entry("conflict")
     append(home.ledger, decided(EntryQuarantined, name, body), ANN)
     name, body = home.entry("conflict")
+    asked = ReviewAssigned(
+        entry_id=name, version=1, rule_id="r", message="m", terms=ReviewTerms(people=2)
+    )
+    append(home.ledger, asked, POLICY)
     append(home.ledger, decided(ReviewEndorsed, name, body), ANN)
     name, body = home.entry("conflict")
     rejected = decided(EntryRejected, name, body)

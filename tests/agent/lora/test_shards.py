@@ -240,7 +240,7 @@ def test_new_cards_fill_a_shard_and_open_the_next(
     assert len({prefix for prefix, *_ in numbers}) == 1
     shuffled = State(entries=Entries(dict(reversed([*state.entries.items()]))))
     assert plan_shards(shuffled, drafts.HERE, now_us=LATER, capacity=3) == plans
-    assert plan_shards(State(), drafts.HERE) == ()
+    assert plan_shards(State(), drafts.HERE, now_us=LATER) == ()
 
 
 def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
@@ -269,9 +269,8 @@ def test_built_cards_keep_their_home_and_an_emptied_shard_is_planned_empty(
 def test_an_active_card_lives_where_its_adapter_says(
     approved: Callable[[str, int], EntryState],
 ) -> None:
-    prefix = plan_shards(State(entries=Entries({"e": approved("e", 1)})), drafts.HERE)[0].shard_id[
-        :-1
-    ]
+    alone = State(entries=Entries({"e": approved("e", 1)}))
+    prefix = plan_shards(alone, drafts.HERE, now_us=LATER)[0].shard_id[:-1]
     first, second = f"{prefix}1", f"{prefix}2"
     state = State(shards=Layered({s: _shard(s) for s in (first, second)}))
     state.adapters = Layered({

@@ -14,14 +14,13 @@ from agent.models.scripted import ScriptedModel
 from agent.target import AgentMemory
 from governance import review
 from governance.corrections import accept, bound, correct, kept, negated, replaced, retract
-from governance.policy import load_policy
 from governance.revocation import plan_revocation, revoke
 from governance.sharing import share
 from governance.verifiers import Interval
-from tests.governance.desk import DESK, Desk
+from tests.governance.desk import DESK, Desk, at_once
 from tests.governance.drafts import ANN, BOB, ELSEWHERE, EPOCH_US
 
-POLICY = load_policy("default")
+POLICY = at_once("default")
 OLD = "The deductible of claim C-17 is 300 EUR."
 TWIN = "The inspection of claim C-17 is 10 March."
 DENIAL = "The deductible of claim C-17 is not 300 EUR."
