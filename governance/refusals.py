@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from governance.errors import GovernanceError, PalimpsestError, StoreError, VerificationError
+from governance.errors import (
+    GovernanceError,
+    LedgerError,
+    PalimpsestError,
+    StoreError,
+    VerificationError,
+)
 from governance.events import Actor, CommandRefused, Scope
 from governance.ledger import EventDraft, Ledger
 
@@ -44,5 +50,7 @@ def recording(
 
 def _scope_of(ledger: Ledger, about: str) -> Scope:
     kind, _, name = about.partition(":")
-    entry = ledger.state.entries.get(name) if kind == "entry" else None
-    return entry.scope if entry is not None else Scope()
+    if kind == "entry":
+        with suppress(LedgerError):  # also by a beginning of its id
+            return ledger.state.entry(name).scope
+    return ledger.bounds or Scope()

@@ -114,8 +114,7 @@ def _recorded(
 
     if dry_run:
         return nullcontext()
-    known = [name for name in ledger.state.entries if name == entry_id]
-    return recording(ledger, "revoke", f"entry:{known[0] if known else entry_id}", actor=actor)
+    return recording(ledger, "revoke", f"entry:{entry_id}", actor=actor)
 
 
 def _left(ledger: Ledger, plan: RevocationPlan, rebuilt: Rebuilt) -> tuple[str, ...]:

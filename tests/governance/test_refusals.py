@@ -24,7 +24,7 @@ def test_a_refusal_is_recorded_in_the_scope_of_the_entry_and_raised() -> None:
     entry_id = desk.fact("deductible", "300 EUR").entry_id
     with (
         pytest.raises(SelfReviewError),
-        recording(desk.ledger, "approve", f"entry:{entry_id}", actor=ANN),
+        recording(desk.ledger, "approve", f"entry:{entry_id[:9]}", actor=ANN),
     ):
         raise SelfReviewError("wrote it")
     (refusal,) = refusals(desk.ledger)

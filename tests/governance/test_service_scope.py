@@ -323,6 +323,10 @@ def test_a_closure_that_leaves_the_bounds_is_refused_and_recorded(served: Served
     assert served.ledger.state.entries[ours].status == "active"
     (refusal,) = served.ledger.events(types=["command.refused"])
     assert (refusal.header.actor, refusal.header.scope) == (actor_of(ben), DESK)
+    with pytest.raises(LedgerError, match="does not exist"):
+        share(mine, "nothing", to=DESK, actor=actor_of(ben), policy=load_policy("default"))
+    (_, unknown) = served.ledger.events(types=["command.refused"])
+    assert unknown.header.scope == DESK
     revoke(mine, plan_revocation(mine, twin), actor=actor_of(ben), reason_code="wrong")
     assert served.ledger.state.entries[twin].status == "revoked"
     owner = served.client()
