@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from governance.commands import (
+    erasing,
     evidence,
     identity,
     inspection,
@@ -117,7 +118,7 @@ def _debugging() -> bool:
 
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
-    identity,
+    identity, erasing,
 ):  # fmt: skip
     _merge(_part.app)
 

@@ -149,6 +149,11 @@ class Ledger:
         return self._home
 
     @property
+    def has_home(self) -> bool:
+        """False for a ledger in memory."""
+        return self._home is not None
+
+    @property
     def log(self) -> Log:
         """What this ledger stands on."""
         return self._log

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,6 +64,16 @@ class MemoryTarget(Protocol):
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         """Per module ‖ΔW₂ − ΔW₁‖ / ‖W‖ of two adapters, by digest."""
+        ...
+
+    def forget(self, adapters: Collection[str]) -> None:
+        """Delete these builds, by digest, and all that was made from erased entries.
+
+        Deleting what is not there is no error.
+
+        Side effects: removes blobs; drops indexes and caches, which are made again from the
+        ledger.
+        """
         ...
 
 

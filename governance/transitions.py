@@ -35,6 +35,8 @@ from governance.events import (
     Decision,
     EntryActivated,
     EntryApproved,
+    EntryErased,
+    EntryExpired,
     EntryPayload,
     EntryProposed,
     EntryVerified,
@@ -53,6 +55,7 @@ from governance.events import (
     TokenIssued,
     TokenRevoked,
 )
+from governance.retention_rules import CUSTODY, check_custody, check_erased, check_expired
 from governance.state import LEAVES, EntryState, State
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
@@ -103,6 +106,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> 
     """What is about neither an entry nor an adapter."""
     if isinstance(payload, SourceIngested):
         _check_source(state, payload)
+    elif isinstance(payload, CUSTODY):
+        check_custody(state, payload, actor, scope)
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
@@ -206,6 +211,20 @@ def _check_step(
             f"entry {payload.entry_id}: the decision is about other content",
             hint="reload it and decide again",
         )
+    _check_judge(entry, payload, actor)
+    _check_arrow(entry, payload)
+    if isinstance(payload, EntryErased):
+        check_erased(state, entry, payload)
+    elif isinstance(payload, EntryExpired):
+        check_expired(state, payload, actor)
+    elif isinstance(payload, EntryActivated):
+        _check_effect(entry, now_us)
+        if entry.channel == "parametric":
+            _check_home(state, payload)
+
+
+def _check_judge(entry: EntryState, payload: EntryPayload, actor: Actor) -> None:
+    """Neither a model nor the author decides."""
     if isinstance(payload, Decision | EntryVerified) and actor.kind == "agent":
         raise NotAuthorisedError(
             f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
@@ -216,16 +235,18 @@ def _check_step(
             f"{actor} wrote entry {payload.entry_id} and may not approve it",
             hint="ask another reviewer",
         )
+
+
+def _check_arrow(entry: EntryState, payload: EntryPayload) -> None:
+    """The arrows of the state machine."""
+    if entry.status == "erased":
+        raise IllegalTransitionError(f"entry {payload.entry_id} was erased: nothing follows")
     allowed = LEAVES.get(type(payload))
     if allowed is not None and entry.status not in allowed:
         raise IllegalTransitionError(
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
-    if isinstance(payload, EntryActivated):
-        _check_effect(entry, now_us)
-        if entry.channel == "parametric":
-            _check_home(state, payload)
 
 
 def _check_effect(entry: EntryState, now_us: int) -> None:
@@ -340,6 +361,8 @@ def _restored(entry: EntryState, status: Status, to_seq: int, scope: Scope) -> E
     """``entry`` as a rollback leaves it: what it was at ``to_seq``, or out of the way."""
     if not scope.sees(entry.scope):
         raise LedgerError(f"entry {entry.entry_id} belongs to another scope")
+    if entry.status == "erased":
+        raise IllegalTransitionError(f"entry {entry.entry_id} was erased and stays so")
     then = entry.as_of(to_seq)
     if then is None:
         if status not in INERT:

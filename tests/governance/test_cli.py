@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ class Target:
 
     def index_digest(self, scope: Scope) -> str:
         return ""
+
+    def forget(self, adapters: Collection[str]) -> None:
+        raise NotImplementedError
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         return [ModuleChange(module="layer.0", relative_ppm=1200)]

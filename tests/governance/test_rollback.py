@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -36,6 +36,9 @@ class Store:
         return digest in self.digests
 
     def index_digest(self, scope: Scope) -> str:
+        raise NotImplementedError
+
+    def forget(self, adapters: Collection[str]) -> None:
         raise NotImplementedError
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
