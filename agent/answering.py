@@ -13,6 +13,7 @@ events: what was put before the model, and what it said.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -137,6 +138,7 @@ class Answerer:
             self._gateway.scope,
             question,
             kinds=NOTE_KINDS,
+            as_of_us=time.time_ns() // 1_000,  # neither what is over nor what is yet to come
             token_budget=NOTE_TOKEN_BUDGET,
             count_tokens=self._model.count_tokens,
         )
