@@ -148,7 +148,7 @@ class Answerer:
             kinds=NOTE_KINDS,
             token_budget=NOTE_TOKEN_BUDGET,
             count_tokens=self._model.count_tokens,
-            as_of_us=self._clock.now_us(),  # what was true once is no answer now
+            as_of_us=self._clock.now_us(),  # neither what is over nor what is yet to come
         )
 
     @staticmethod

@@ -114,6 +114,11 @@ class Gateway:
         draft = EventDraft(payload, self._importer, self.scope, data_subject=source.data_subject)
         return not self.ledger.append([draft], key=f"ingest:{source_id}").repeated
 
+    def erased(self, source: Source) -> bool:
+        """Whether this very text was erased: then nothing is read from it again."""
+        known = self.ledger.state.sources.get(self.source_id(source))
+        return known is not None and known.kind == "erased"
+
     def propose(self, proposal: Proposal, *, known: str = "") -> bool:
         """Propose, verify and let the policy decide; False when it is an entry already.
 

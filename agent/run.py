@@ -166,7 +166,8 @@ def _ingest(gateway: Gateway, workspace: Workspace, observer: Observer) -> None:
     observer.stage("Ingest", len(workspace.sources))
     for source in workspace.sources:
         fresh = gateway.register(source)
-        observer.step(source.source_id if fresh else f"{source.source_id} (known)")
+        known = "erased: left out" if gateway.erased(source) else "known"
+        observer.step(source.source_id if fresh else f"{source.source_id} ({known})")
 
 
 def _learn(
@@ -179,7 +180,8 @@ def _learn(
     """Feed sources in order; after every chunk the memory is brought in line and cleared."""
     learner = Learner(gateway, model)
     budget = workspace.settings.context.budget_tokens
-    parts = [chunk for source in workspace.sources for chunk in _feed(source, model, budget)]
+    parts = [chunk for source in _remaining(gateway, workspace)
+             for chunk in _feed(source, model, budget)]  # fmt: skip
     observer.stage("Learn", len(parts))
     for position, chunk in enumerate(parts):
         observer.note(f"{chunk.source.source_id}, part {chunk.number + 1}: extracting")
@@ -193,6 +195,10 @@ def _learn(
 
 def _feed(source: Source, model: LanguageModel, budget: int) -> Iterable[Chunk]:
     return chunks(source, model, budget) if source.kind == "transcript" else ()
+
+
+def _remaining(gateway: Gateway, workspace: Workspace) -> list[Source]:
+    return [source for source in workspace.sources if not gateway.erased(source)]
 
 
 def _answer(
@@ -219,6 +225,8 @@ def _relay(
     observer.stage("Relay", 2 * rounds * len(workspace.relay_documents))
     driver = RelayDriver(gateway, model)
     for name in workspace.relay_documents:
+        if gateway.erased(workspace.source(name)):
+            continue
         steps = 0
         for step in driver.run(
             workspace.source(name),

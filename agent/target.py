@@ -28,6 +28,7 @@ from agent.errors import AdapterError
 from agent.lora.diff import weight_difference
 from agent.lora.router import Router
 from agent.lora.shards import BuiltShard, ShardBuilder, ShardPlan, plan_shards
+from agent.lora.store import AdapterStore
 from agent.memory.recall import ExternalMemory
 from agent.models.load import load_model
 from agent.models.local import LocalModel
@@ -139,6 +140,18 @@ class AgentMemory:
         """
         builder = self._require_builder()
         return weight_difference(builder.model, builder.servable(first), builder.servable(second))
+
+    def forget(self, adapters: Collection[str]) -> None:
+        """See ``governance.ports.MemoryTarget``.
+
+        Raises:
+            AdapterError: a build cannot be deleted.
+        """
+        self.external.drop()
+        self._router = None
+        forget = self._builder.forget if self._builder else AdapterStore(self._ledger.home).remove
+        for digest in adapters:
+            forget(digest)
 
     # --- settling ----------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ def _newest_key(log: CheckedLog) -> bytes:
 
 
 def _check_mentions(log: CheckedLog, named: list[Mention], report: VerificationReport) -> None:
-    stored = log.store.mentions(LOWEST, HIGHEST, types=MENTIONING)
+    stored = log.stored_mentions(LOWEST, HIGHEST, MENTIONING)
     for here, there in zip_longest(named, stored):
         if here != there:
             seq = min(one.seq for one in (here, there) if one is not None)

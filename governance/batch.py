@@ -13,6 +13,7 @@ from governance import canonical
 from governance.events import FORMAT, Actor, Header, Payload, Scope
 from governance.keystore import Keystore
 from governance.merkle import LogRow, Tile, Tree, leaf_hash
+from governance.retention_rules import check_forgotten
 from governance.sealing import Commitment, commit, seal
 from governance.state import State
 from governance.store import Mention
@@ -80,6 +81,8 @@ def compose(
     headers = []
     for draft, commitment in zip(drafts, commitments, strict=True):  # step 1
         check(state, draft.payload, draft.actor, draft.scope, now_us)
+        if not keys.knows(draft.data_subject):
+            check_forgotten(state, draft.actor, keys.holder(draft.data_subject))
         header = _header(draft, state.seq + 1, now_us, command, commitment.digest)
         state.apply(header, draft.payload)
         headers.append(header)

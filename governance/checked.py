@@ -28,6 +28,7 @@ from governance.events import FORMAT, PAYLOADS, Event, Header, Payload
 from governance.keystore import Fingerprint, Keystore
 from governance.merkle import LogRow, Tree, leaf_hash
 from governance.projection import state_of
+from governance.records import Destroyed
 from governance.sealing import EVENT_BOX, HOLDER_BYTES, Opened, unseal
 from governance.state import State
 from governance.store import LastSteps, LedgerStore, Mention, joined
@@ -39,6 +40,7 @@ _VERIFY: Final = "`palimpsest verify` lists what is wrong"
 _KEY_GONE: Final = "its key is gone, but it was never erased"
 COPIES: Final = ("seq", "event_id", "type", "recorded_at_us", "subject", "command")
 """Columns that repeat what the header says."""
+_NONE: Final[frozenset[int]] = frozenset()
 MENTIONING: Final = frozenset(
     name for name, model in PAYLOADS.items() if model.mentions is not Payload.mentions
 )
@@ -149,7 +151,7 @@ class CheckedLog:
             raise _missing(last + 1)
         if not complete:
             self.store.replace_mentions([*found, *self._mentions_to_come(size)])
-        elif found != self.store.mentions(first, size, types=PAYLOADS):
+        elif found != self.stored_mentions(first, size, PAYLOADS):
             raise _projection_differs()
         later = self.store.fingerprint(secret, first, size)
         self.unrecorded = start < size
@@ -168,7 +170,7 @@ class CheckedLog:
         A payload whose key is gone shows that an older keystore was put back: events that
         were sealed since must not get other keys under the same numbers.
         """
-        if row.sealed is not None and not self._has_key(row):
+        if row.sealed is not None and not (self._has_key(row) or row.seq in self.being_erased()):
             raise SealError(
                 f"event {row.seq}: {_KEY_GONE}",
                 hint="the keystore is older than the log: put the newest keys.sqlite back",
@@ -223,7 +225,7 @@ class CheckedLog:
 
     def _compare_mentions(self, signed_size: int, expected: list[Mention]) -> None:
         """Nothing may wait there for events that are yet to come."""
-        if expected != self.store.mentions(signed_size + 1, HIGHEST, types=PAYLOADS):
+        if expected != self.stored_mentions(signed_size + 1, HIGHEST, PAYLOADS):
             raise _projection_differs()
 
     # --- reading -----------------------------------------------------------------------
@@ -345,7 +347,20 @@ class CheckedLog:
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
     ) -> Sequence[Mention]:
         """See :class:`governance.projection.Journal`."""
-        return self.store.mentions(start, stop, types=types, subject=subject)
+        return self.stored_mentions(start, stop, types, subject)
+
+    def stored_mentions(
+        self, start: int, stop: int, types: Collection[str], subject: str | None = None
+    ) -> list[Mention]:
+        """Mentions as they are stored, but for those whose payloads are being erased."""
+        found = self.store.mentions(start, stop, types=types, subject=subject)
+        gone = self.being_erased()
+        return [one for one in found if one.seq not in gone] if gone else found
+
+    def being_erased(self) -> frozenset[int]:
+        """Events whose keys are destroyed while their ciphertext may still be in the file."""
+        record = self.keys.erasing
+        return frozenset(Destroyed.model_validate_json(record).events) if record else _NONE
 
     def decode(self, row: LogRow) -> Event:
         """The event in a row; without its payload if a newer version wrote it.
@@ -387,7 +402,7 @@ class CheckedLog:
             row.sealed, keys=self.keys, seq=row.seq, subject=subject, event_id=row.event_id,
             leaf=leaf_hash(row.header), commit=digest,
         )  # fmt: skip
-        if opened is None:
+        if opened is None and row.seq not in self.being_erased():
             raise SealError(_KEY_GONE)
         return opened
 

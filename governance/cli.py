@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from governance.commands import (
     correcting,
+    erasing,
     evidence,
     identity,
     inspection,
@@ -120,7 +121,7 @@ def _debugging() -> bool:
 
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, revoking, correcting, transferring,
-    reversal, policies, proving, serving, identity,
+    reversal, policies, proving, serving, identity, erasing,
 ):  # fmt: skip
     _merge(_part.app)
 

@@ -121,6 +121,14 @@ class NotAuthorisedError(PolicyError):
     """The actor lacks the role for this command."""
 
 
+class ForgottenError(NotAuthorisedError):
+    """It is about a person who was erased, and no person decided to begin again."""
+
+
+class HoldError(PolicyError):
+    """A legal hold keeps what would be destroyed."""
+
+
 class TokenError(NotAuthorisedError):
     """An API token is missing, unknown, expired or revoked."""
 

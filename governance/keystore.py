@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,9 @@ _UNOPENED: Final = (
 )
 _DESTROYED: Final = bytes(KEY_BYTES)
 _IV_BYTES: Final = 12
+_FORGET_HOLDER: Final = (
+    "DELETE FROM holder_key WHERE holder = ?", "DELETE FROM subject_key WHERE holder = ?",
+)  # fmt: skip
 
 _TABLES: Final = {
     1: """
@@ -86,6 +89,8 @@ class Keystore:
         self._holder_keys: dict[bytes, bytes | None] = {}
         self._holders: dict[str, bytes] = {}
         self._blocks: dict[int, bytes] = {}
+        self.erasing = ""
+        """What :meth:`destroy` kept, until :meth:`erased`; empty when nothing is under way."""
         self._format = KEYSTORE_FORMAT
         target = ":memory:"
         if path is not None:
@@ -166,6 +171,8 @@ class Keystore:
         )
         self._lookup = rows["lookup"]
         self._first_slot = int(rows.get("first_slot", b"0"))
+        self.erasing = rows.get("erasing", b"").decode()
+        self._unsealed = frozenset(map(int, rows.get("unsealed", b"").split()))
         self._blocks_end = 0
         self._retired: tuple[bytes, ...] = ()
         if self._format == KEYSTORE_FORMAT:
@@ -304,7 +311,9 @@ class Keystore:
 
     def destroyed(self, seq: int, subject: str) -> bool:
         """True when no key is left that could ever have opened this event's payload."""
-        return self._secret(seq) is None and self.subject_key(subject) is None
+        if self._secret(seq) is not None:
+            return False
+        return seq in self._unsealed or self.subject_key(subject) is None
 
     def _secret(self, seq: int) -> bytes | None:
         if not 0 < self._first_slot <= seq:
@@ -382,6 +391,62 @@ class Keystore:
         self._first_slot = self._first_slot or first_seq
         self._blocks_end = max(self._blocks_end, stop)
         self._holder_keys.update(made)
+
+    # --- forgetting --------------------------------------------------------------------
+
+    def knows(self, data_subject: str) -> bool:
+        """Whether there is a key for this person already."""
+        return self._holder_key(self.holder(data_subject)) is not None
+
+    def subjects_of(self, holder: bytes) -> frozenset[str]:
+        """Format 1: subjects whose keys are this person's."""
+        query = "SELECT subject FROM subject_key WHERE holder = ?"
+        return frozenset(str(row[0]) for row in self._database.execute(query, (holder.hex(),)))
+
+    def secrets(self, seqs: Iterable[int]) -> list[bytes]:
+        """The secrets of these events that are still there, to look for them afterwards."""
+        return [secret for secret in map(self._secret, seqs) if secret is not None]
+
+    def destroy(
+        self, seqs: Collection[int], *, subjects: Collection[str], holders: Collection[bytes],
+        record: str,
+    ) -> None:  # fmt: skip
+        """Make events unreadable for good, in one durable step.
+
+        Args:
+            seqs: Events whose secrets are zeroed.
+            subjects: Format 1: subjects whose keys open nothing else.
+            holders: People about whom nothing else is kept.
+            record: What was destroyed, for whoever goes on after a kill.
+
+        Raises:
+            StoreError: nothing was destroyed.
+        """
+        blocks: dict[int, bytearray] = {}
+        for seq in seqs:
+            if self._secret(seq) is not None:
+                number, place = divmod(seq, BLOCK)
+                block = blocks.setdefault(number, bytearray(self._blocks[number]))
+                block[place * KEY_BYTES : (place + 1) * KEY_BYTES] = _DESTROYED
+        unsealed = self._unsealed | {seq for seq in seqs if not 0 < self._first_slot <= seq}
+        kept = {"unsealed": " ".join(map(str, sorted(unsealed))), "erasing": record}
+        self._write([
+            *(("UPDATE event_secrets SET secrets = ? WHERE block = ?", (bytes(block), number))
+              for number, block in blocks.items()),
+            *(("DELETE FROM subject_key WHERE subject = ?", (one,)) for one in subjects),
+            *((statement, (one.hex(),)) for one in holders for statement in _FORGET_HOLDER),
+            *(("INSERT OR REPLACE INTO secret VALUES (?, ?)", (name, text.encode()))
+              for name, text in kept.items()),
+            ("DELETE FROM secret WHERE name = 'fingerprint'", ()),  # it is about to change
+        ])  # fmt: skip
+        self._unsealed, self.erasing = unsealed, record
+        self._blocks.update((number, bytes(block)) for number, block in blocks.items())
+        self._subject_keys, self._holder_keys = {}, {}
+
+    def erased(self) -> None:
+        """What :meth:`destroy` began is done."""
+        self._write([("DELETE FROM secret WHERE name = 'erasing'", ())])
+        self.erasing = ""
 
     # --- the file ----------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -130,6 +130,8 @@ class OwnedLog(CheckedLog):
         Side effects: after a crash, signs the checked tail and appends
         ``ledger.recovered``.
         """
+        if not self._read_only:
+            self.store.erase(self.being_erased())  # an erasure that was killed on the way
         tail = self.load(distrust=distrust)
         if self._read_only or self.unknown_types:
             self._read_only = True
@@ -426,6 +428,19 @@ class OwnedLog(CheckedLog):
             self._state = state_of(self, self._tree.size)
             self._record(1)
             return len(found)
+
+    @contextmanager
+    def rewriting(self) -> Iterator[None]:
+        """Change what is kept of past events: nothing is appended until all is read anew."""
+        with self._committing:
+            self.refuse_writing()
+            self._acknowledge()
+            try:
+                yield
+            finally:
+                self.recorded = None
+                self._state = state_of(self, self._tree.size)
+            self._record(1)
 
     def projected(self) -> list[Mention]:
         """All projections as they are stored."""

@@ -70,6 +70,16 @@ class MemoryTarget(Protocol):
         """Per module ‖ΔW₂ − ΔW₁‖ / ‖W‖ of two adapters, by digest."""
         ...
 
+    def forget(self, adapters: Collection[str]) -> None:
+        """Delete these builds, by digest, and all that was made from erased entries.
+
+        Deleting what is not there is no error.
+
+        Side effects: removes blobs; drops indexes and caches, which are made again from the
+        ledger.
+        """
+        ...
+
 
 class TargetFactory(Protocol):
     """Opens the installed memory for a home."""

@@ -38,6 +38,7 @@ from governance.events import (
     VerifierResult,
     channel_of,
 )
+from governance.events.header import Frozen
 from governance.layered import Layered, Source
 
 LEAVES: Final[dict[type[EntryPayload], frozenset[Status]]] = {
@@ -48,7 +49,9 @@ LEAVES: Final[dict[type[EntryPayload], frozenset[Status]]] = {
     EntryQuarantined: frozenset({"proposed", "verified", "active"}),
     EntryActivated: frozenset({"approved", "active"}),
     EntrySuperseded: frozenset({"active"}),
-    EntryExpired: frozenset({"proposed", "verified", "quarantined", "approved", "active"}),
+    EntryExpired: frozenset(
+        {"proposed", "verified", "quarantined", "approved", "active", "superseded"}
+    ),
     ReviewEndorsed: frozenset({"verified", "quarantined"}),
     EntryRevoked: frozenset({"approved", "active", "quarantined", "superseded"}),
 }
@@ -291,6 +294,26 @@ class ErasureState:
     seq: int
     status: str = "requested"
     approved_by: Actor | None = None
+
+
+class Destroyed(Frozen):
+    """What an erasure on its way destroyed; content-free, kept outside the log until it is over.
+
+    Args:
+        erasure_id: Which erasure.
+        events: Numbers of the events whose keys are gone.
+        entries: How many entries.
+        sources: How many sources.
+        adapters: Digests of builds to be deleted.
+        exports: Ids of exports that were withdrawn.
+    """
+
+    erasure_id: str
+    events: list[int]
+    entries: int
+    sources: int
+    adapters: list[str]
+    exports: list[str]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ from governance.events import (
     Decision,
     EntryActivated,
     EntryApproved,
+    EntryErased,
+    EntryExpired,
     EntryPayload,
     EntryProposed,
     EntryVerified,
@@ -53,6 +55,7 @@ from governance.events import (
     TokenIssued,
     TokenRevoked,
 )
+from governance.retention_rules import CUSTODY, check_custody, check_erased, check_expired
 from governance.review_rules import check_effect, check_review
 from governance.state import LEAVES, EntryState, State
 from governance.transfer_rules import check_copy, check_export, check_parents
@@ -105,12 +108,14 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now
     """What is about neither an entry nor an adapter."""
     if isinstance(payload, SourceIngested):
         _check_source(state, payload)
+    elif isinstance(payload, CUSTODY):
+        check_custody(state, payload, actor, scope)
+        if isinstance(payload, ExportIssued | ExportWithdrawn):
+            check_export(state, payload, scope)
     elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope, now_us)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
-    elif isinstance(payload, ExportIssued | ExportWithdrawn):
-        check_export(state, payload, scope)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
@@ -211,24 +216,40 @@ def _check_step(
             f"entry {payload.entry_id}: the decision is about other content",
             hint="reload it and decide again",
         )
+    _check_judge(payload, actor)
+    _check_arrow(entry, payload)
+    check_review(state, entry, payload, actor, now_us)
+    if isinstance(payload, EntryApproved):
+        check_parents(state, entry)
+    elif isinstance(payload, EntryErased):
+        check_erased(state, entry, payload)
+    elif isinstance(payload, EntryExpired):
+        check_expired(state, payload, actor)
+    elif isinstance(payload, EntryActivated):
+        check_effect(entry, now_us)
+        if entry.channel == "parametric":
+            _check_home(state, payload)
+
+
+def _check_judge(payload: EntryPayload, actor: Actor) -> None:
+    """A model does not decide; that the author does not is ``review_rules``'s business."""
     if isinstance(payload, Decision | EntryVerified) and actor.kind == "agent":
         raise NotAuthorisedError(
             f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
             hint="verifiers, policies and people decide",
         )
-    if isinstance(payload, EntryApproved):
-        check_parents(state, entry)
+
+
+def _check_arrow(entry: EntryState, payload: EntryPayload) -> None:
+    """The arrows of the state machine."""
+    if entry.status == "erased":
+        raise IllegalTransitionError(f"entry {payload.entry_id} was erased: nothing follows")
     allowed = LEAVES.get(type(payload))
     if allowed is not None and entry.status not in allowed:
         raise IllegalTransitionError(
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
-    check_review(state, entry, payload, actor, now_us)
-    if isinstance(payload, EntryActivated):
-        check_effect(entry, now_us)
-        if entry.channel == "parametric":
-            _check_home(state, payload)
 
 
 def _check_home(state: State, payload: EntryActivated) -> None:
@@ -338,6 +359,8 @@ def _restored(entry: EntryState, status: Status, to_seq: int, scope: Scope) -> E
     """``entry`` as a rollback leaves it: what it was at ``to_seq``, or out of the way."""
     if not scope.sees(entry.scope):
         raise LedgerError(f"entry {entry.entry_id} belongs to another scope")
+    if entry.status == "erased":
+        raise IllegalTransitionError(f"entry {entry.entry_id} was erased and stays so")
     then = entry.as_of(to_seq)
     if then is None:
         if status not in INERT:

@@ -122,7 +122,8 @@ def _homes(state: State, shards: set[str]) -> dict[str, str]:
 
 def _episodes(state: State, homes: dict[str, str]) -> dict[str, str | None]:
     """Shard → the episode of the cards that it was ever built from."""
-    return {shard_id: state.entries[entry_id].episode for entry_id, shard_id in homes.items()}
+    known = ((state.entries[entry_id], shard_id) for entry_id, shard_id in homes.items())
+    return {shard_id: entry.episode for entry, shard_id in known if entry.status != "erased"}
 
 
 def _number(shard_id: str) -> int:

@@ -128,11 +128,22 @@ class AdapterStore:
         return stored
 
     def remove(self, digest: str) -> None:
-        """Delete a build and every way to it (erasure); removing nothing is no error."""
-        shutil.rmtree(self.folder(digest), ignore_errors=True)
-        for entry in self._by_inputs.glob("*"):
-            if entry.read_text("ascii", errors="replace").strip() == digest:
-                entry.unlink()
+        """Delete a build and every way to it (erasure); removing nothing is no error.
+
+        Raises:
+            AdapterError: it cannot be deleted, or ``digest`` is none.
+        """
+        folder = self.folder(digest)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            for entry in self._by_inputs.glob("*"):
+                if entry.read_text("ascii", errors="replace").strip() == digest:
+                    entry.unlink()
+        except OSError as error:
+            raise AdapterError(
+                f"adapter {digest[:12]} cannot be deleted: {error.strerror}"
+            ) from error
 
     # --- certificates ------------------------------------------------------------------
 

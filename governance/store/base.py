@@ -149,6 +149,19 @@ class LedgerStore(Protocol):
         """Name and version of what computes fingerprints."""
         ...
 
+    def erase(self, seqs: Collection[int]) -> bool:
+        """Write everything anew without the payloads and mentions of these events.
+
+        Nothing of them is left where the store keeps its data, old pages and logs included.
+
+        Returns:
+            False when there was nothing left to erase.
+
+        Raises:
+            StoreError: the engine refused; what was there is as it was.
+        """
+        ...
+
     def mentions_complete(self) -> bool:
         """False when mentions have to be made again: after a migration, or a broken rebuild."""
         ...

@@ -18,10 +18,11 @@ import duckdb
 from governance.durable import sync_folder
 from governance.errors import SchemaVersionError, StoreError
 from governance.merkle import TILE_WIDTH, LogRow, RowBlock, Tile, Tree, tile_root
-from governance.store import migration
+from governance.store import migration, rewriting
 from governance.store.base import FINGERPRINTS, STORE_FORMAT, LastSteps, Mention
 from governance.store.commands import CommandIndex
 from governance.store.engine import connect, first_line
+from governance.store.rows import RECORDS, narrowed, values_of
 
 _PAGE: Final = 5_000
 _FETCH: Final = 1_000
@@ -30,16 +31,6 @@ _LOWEST: Final = -(2**63) + 1
 _HIGHEST: Final = 2**63 - 1
 _COLUMNS: Final = "seq, event_id, type, recorded_at_us, subject, header, leaf, sealed, command"
 """In the order of :class:`LogRow`."""
-
-
-_RECORDS: Final = {
-    "event": "seq, '|', recorded_at_us, '|', hash(leaf), '|', strlen(type), '|',"
-    " strlen(event_id), '|', coalesce(strlen(command)::VARCHAR, '-'), '|', type, event_id,"
-    " command, subject",
-    "mention": "seq, '|', strlen(type), '|', type, subject",
-}
-"""What a fingerprint is made of: everything that is read without looking at the header.
-With lengths, so that nothing can move from one column to the next."""
 
 
 class DuckStore:
@@ -76,6 +67,7 @@ class DuckStore:
         self._appenders: dict[str, Any] = {}
         self._broken = False
         self._closed = False
+        self._gone: list[int] | None = None
         self._temporary = False
         """Something that is read belongs to this one connection, and cursors do not see it."""
         self._reviving = threading.Lock()
@@ -141,7 +133,7 @@ class DuckStore:
     ) -> None:
         """See the contract."""
         parts: list[tuple[str, list[tuple[object, ...]]]] = [
-            ("event", [_values(row) for row in rows]),
+            ("event", [values_of(row) for row in rows]),
             ("tile", [(tile.level, tile.index, tile.hashes) for tile in tiles]),
             ("mention", [(one.seq, one.type, one.subject) for one in mentions]),
         ]
@@ -192,6 +184,23 @@ class DuckStore:
         appender.append_rows(values)
         appender.flush()
 
+    def erase(self, seqs: Collection[int]) -> bool:
+        """See the contract: the file is written anew beside this one, then renamed over it."""
+        if not self._query(
+            "SELECT 1 FROM event WHERE sealed IS NOT NULL AND seq IN (SELECT unnest(?::BIGINT[]))"
+            " UNION ALL SELECT 1 FROM mention WHERE seq IN (SELECT unnest(?::BIGINT[])) LIMIT 1",
+            [list(seqs), list(seqs)],
+        ):
+            return False
+        with self._reviving, self._private:
+            self._appenders.clear()
+            self._connection.close()
+            try:
+                rewriting.rewrite_without(self._path, seqs)
+            finally:
+                self._broken = True  # opened anew before it is used again
+        return True
+
     def _roll_back(self) -> None:
         """Leave nothing of a failed append behind, in the file or in memory.
 
@@ -211,7 +220,7 @@ class DuckStore:
                 with suppress(duckdb.Error):
                     self._connection.close()
                 self._connection = connect(self._path, read_only=self._read_only)
-                self._commands = CommandIndex(self._query)
+                self._commands, self._gone = CommandIndex(self._query), None
                 self._broken = False
 
     # --- reading -----------------------------------------------------------------------
@@ -252,8 +261,8 @@ class DuckStore:
     ) -> Iterator[LogRow]:
         """Numbers first, then the rows: sorting whole rows would hold all of them."""
         where, values = "seq BETWEEN ? AND ?", [start, stop]
-        where, values = _narrowed(where, values, "type", types)
-        where, values = _narrowed(where, values, "subject", subjects)
+        where, values = narrowed(where, values, "type", types)
+        where, values = narrowed(where, values, "subject", subjects)
         found = self._query(f"SELECT seq FROM event WHERE {where} ORDER BY seq", values)
         seqs = [row[0] for row in found]
         for at in range(0, len(seqs), _FETCH):
@@ -296,7 +305,11 @@ class DuckStore:
 
     def last_steps(self, kind: str, start: int, stop: int, *, types: Collection[str]) -> LastSteps:
         """See the contract."""
-        where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
+        where, values = narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
+        if self._erased():
+            where, values = f"{where} AND seq NOT IN (SELECT unnest(?::BIGINT[]))", [
+                *values, self._erased(),
+            ]  # fmt: skip
         columns = self._columns(
             "SELECT subject[?:] AS id, max(seq) AS seq, arg_max(type, seq) AS type FROM event"
             f" WHERE {where} AND starts_with(subject, ?) GROUP BY subject ORDER BY min(seq)",
@@ -304,13 +317,22 @@ class DuckStore:
         )
         return LastSteps(columns["id"], columns["seq"], columns["type"])
 
+    def _erased(self) -> list[int]:
+        """Numbers of the events without a payload; looked up once, where anything was erased."""
+        if self._gone is None:
+            self._gone = []
+            if self._query("SELECT 1 FROM meta WHERE name = ?", [rewriting.MARK]):
+                rows = self._query("SELECT seq FROM event WHERE sealed IS NULL", [])
+                self._gone = [row[0] for row in rows]
+        return self._gone
+
     def mentions(
         self, start: int, stop: int, *, types: Collection[str], subject: str | None = None
     ) -> list[Mention]:
         """See the contract."""
         subjects = None if subject is None else [subject]
-        where, values = _narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
-        where, values = _narrowed(where, values, "subject", subjects)
+        where, values = narrowed("seq BETWEEN ? AND ?", [start, stop], "type", types)
+        where, values = narrowed(where, values, "subject", subjects)
         rows = self._query(
             f"SELECT seq, type, subject FROM mention WHERE {where} ORDER BY seq, rowid",
             values,
@@ -325,7 +347,7 @@ class DuckStore:
     def fingerprint(self, secret: str, start: int, stop: int) -> str:
         """See the contract. DuckDB's keyed hash: no proof, but quick and not to be guessed."""
         total = 0
-        for table, record in _RECORDS.items():
+        for table, record in RECORDS.items():
             [(found,)] = self._query(
                 f"SELECT coalesce(sum(hash(concat(?, {record}))), 0) FROM {table}"
                 " WHERE seq BETWEEN ? AND ?",
@@ -467,19 +489,3 @@ class DuckStore:
         with suppress(duckdb.Error):
             self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         self.close()
-
-
-def _narrowed(
-    where: str, values: list[Any], column: str, wanted: Collection[str] | None
-) -> tuple[str, list[Any]]:
-    """``where`` and its values, with ``column`` limited to what is wanted, if that is said."""
-    if wanted is None:
-        return where, values
-    return f"{where} AND {column} IN (SELECT unnest(?::VARCHAR[]))", [*values, list(wanted)]
-
-
-def _values(row: LogRow) -> tuple[object, ...]:
-    return (
-        row.seq, row.event_id, row.type, row.recorded_at_us, row.subject, row.header, row.leaf,
-        row.sealed, row.command,
-    )  # fmt: skip

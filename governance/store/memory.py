@@ -77,7 +77,7 @@ class MemoryStore:
         last: dict[str, LogRow] = {}
         for row in self.read(start, stop, types=types):
             found, _, name = row.subject.partition(":")
-            if found == kind:
+            if found == kind and row.sealed is not None:
                 last[name] = row
         steps = list(last.values())
         return LastSteps(list(last), [row.seq for row in steps], [row.type for row in steps])
@@ -103,6 +103,15 @@ class MemoryStore:
         records += [repr(one) for one in self._mentions if start <= one.seq <= stop]
         digests = (hmac.digest(secret.encode(), one.encode(), "sha256") for one in records)
         return str(sum(int.from_bytes(one[:8], "big") for one in digests) % FINGERPRINTS)
+
+    def erase(self, seqs: Collection[int]) -> bool:
+        """See the contract."""
+        gone = frozenset(seqs)
+        left = any(row.seq in gone and row.sealed is not None for row in self._rows)
+        self._rows = [replace(row, sealed=None) if row.seq in gone else row for row in self._rows]
+        kept = [one for one in self._mentions if one.seq not in gone]
+        left, self._mentions = left or len(kept) < len(self._mentions), kept
+        return left
 
     def mentions_complete(self) -> bool:
         """See the contract."""

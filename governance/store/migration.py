@@ -56,8 +56,8 @@ def rewrite_format_1(path: Path) -> None:
             connection.execute("INSERT INTO meta VALUES ('format', '2')")
             connection.execute("DETACH old")
             connection.execute("CHECKPOINT")
-        _synced(fresh).replace(path)
-        _synced(path.parent)
+        synced(fresh).replace(path)
+        synced(path.parent)
     except (duckdb.Error, OSError) as error:
         raise StoreError(
             f"{path.name} could not be brought up to the present format: "
@@ -66,7 +66,8 @@ def rewrite_format_1(path: Path) -> None:
         ) from error
 
 
-def _synced(path: Path) -> Path:
+def synced(path: Path) -> Path:
+    """``path``, a file or folder whose bytes are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

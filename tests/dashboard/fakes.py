@@ -35,6 +35,9 @@ class FakeTarget:
     def index_digest(self, scope: Scope) -> str:
         return f"{scope!s:x<64}"
 
+    def forget(self, adapters: Collection[str]) -> None:
+        raise NotImplementedError
+
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         return [ModuleChange(module=f"{first[:4]}-{second[:4]}", relative_ppm=1)]
 

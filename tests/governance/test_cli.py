@@ -49,6 +49,9 @@ class Target:
     def index_digest(self, scope: Scope) -> str:
         return ""
 
+    def forget(self, adapters: Collection[str]) -> None:
+        raise NotImplementedError
+
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         return [ModuleChange(module="layer.0", relative_ppm=1200)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from governance import review
@@ -204,6 +206,9 @@ def _probed(desk: Desk, cards: tuple[str, ...], after: str, version: int, questi
 
 class Gone:
     """A target whose adapters cannot be read."""
+
+    def forget(self, adapters: Collection[str]) -> None:
+        raise NotImplementedError
 
     def weight_difference(self, first: str, second: str) -> list[ModuleChange]:
         raise PalimpsestError(f"{first[:2]} or {second[:2]} is missing")

@@ -41,6 +41,9 @@ class Store:
     def index_digest(self, scope: Scope) -> str:
         raise NotImplementedError
 
+    def forget(self, adapters: Collection[str]) -> None:
+        raise NotImplementedError
+
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         raise NotImplementedError
 

@@ -104,7 +104,7 @@ ALLOWED: dict[Status, set[str]] = {
     },
     "approved": {"active", "rejected", "revoked", "expired"},
     "active": {"active", "superseded", "revoked", "quarantined", "expired"},
-    "superseded": {"revoked"},
+    "superseded": {"revoked", "expired"},
     "revoked": set(),
     "rejected": set(),
     "quarantined": {"review", "endorsed", "approved", "rejected", "revoked", "expired"},

@@ -83,7 +83,7 @@ def test_a_kill_at_any_step_leaves_a_home_that_opens(
     old: Path, last: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(old)
-    connect, replaced, synced = duckdb.connect, Path.replace, migration._synced
+    connect, replaced, synced = duckdb.connect, Path.replace, migration.synced
 
     def dying(path: str, **options: Any) -> Any:
         made = connect(path, **options)
@@ -108,7 +108,7 @@ def test_a_kill_at_any_step_leaves_a_home_that_opens(
     with monkeypatch.context() as patch:
         patch.setattr("governance.store.migration.duckdb.connect", dying)
         patch.setattr(Path, "replace", kill_before_rename)
-        patch.setattr(migration, "_synced", kill_before_sync)
+        patch.setattr(migration, "synced", kill_before_sync)
         patch.setattr(DuckStore, "replace_mentions", kill_before_projecting)
         with pytest.raises(Killed):
             Ledger.open(old)
@@ -134,7 +134,7 @@ def test_a_migration_that_fails_leaves_the_old_home(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(migration, "_synced", full)
+        patch.setattr(migration, "synced", full)
         with pytest.raises(StoreError, match="brought up to the present format") as caught:
             Ledger.open(old)
         assert "\n" not in str(caught.value)

@@ -23,6 +23,12 @@ from hypothesis.stateful import (
 )
 
 from governance import projection, review
+from governance.erasure import (
+    approve_erasure,
+    complete_erasure,
+    plan_erasure,
+    request_erasure,
+)
 from governance.errors import PalimpsestError
 from governance.events import (
     Actor,
@@ -74,6 +80,7 @@ from tests.governance.drafts import (
 from tests.properties import folding
 from tests.properties.folding import assert_folds
 
+EVE: Final = Actor(kind="human", id="eve")
 USER: Final = Scope(user="anna")
 SCOPES: Final = (HERE, USER, Scope(tenant="other"))
 NAMES: Final = [f"e{number}" for number in range(6)]
@@ -134,6 +141,7 @@ class ProjectionMachine(RuleBasedStateMachine):
         grants = [
             RoleGranted(principal="human:ann", role="admin"),
             RoleGranted(principal="human:bob", role="reviewer"),
+            RoleGranted(principal="human:eve", role="officer"),
         ]
         self.ledger.append([draft(source()), *map(draft, grants)])
 
@@ -255,6 +263,19 @@ class ProjectionMachine(RuleBasedStateMachine):
     def take_back(self, name: str) -> None:
         try:
             revoke(self.ledger, plan_revocation(self.ledger, name), actor=ANN, reason_code="wrong")
+        except PalimpsestError:
+            return
+
+    @rule(name=names)
+    def erase(self, name: str) -> None:
+        self.versions.add(self.ledger.head.seq)
+        try:
+            plan = plan_erasure(self.ledger, entries=[name])
+            erasure_id = request_erasure(
+                self.ledger, plan, actor=ANN, basis="objection", reason="asked"
+            )
+            approve_erasure(self.ledger, erasure_id, actor=EVE)
+            complete_erasure(self.ledger, erasure_id, actor=ANN)
         except PalimpsestError:
             return
 
