@@ -73,7 +73,7 @@ def run(
         options.home.mkdir(parents=True, exist_ok=True)  # with a token only, it is not there yet
         remember_model(options.home, options.model)
         _activate(ledger, options.policy, scope)
-        housekeep(ledger)
+        housekeep(ledger, thorough=True)
         actor = Actor(kind="agent", id=model.model_id)
         gateway = Gateway(ledger, scope=scope, actor=actor, policy=options.policy)
         memory = AgentMemory(ledger, model)

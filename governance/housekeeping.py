@@ -1,4 +1,4 @@
-"""What is due by the clock: approvals that take effect.
+"""What is due by the clock: approvals that take effect, entries whose time is over.
 
 Done by the process that owns the ledger: the service now and then, a command when it opens the
 home for writing, an agent before it recalls. Doing it twice changes nothing.
@@ -15,30 +15,44 @@ from governance.errors import GovernanceError
 from governance.events import Actor, EntryApproved, EntryRejected, ReviewTerms, Scope
 from governance.exports import remove_withdrawn
 from governance.ledger import EventDraft, Ledger
+from governance.retention import Expired, expire_due
 from governance.review_rules import due
 from governance.state import EntryState
 from governance.tombstone import refused_meanwhile
 
+EXPIRY_EVERY_US: Final = 600 * 1_000_000
+"""Recall leaves out what is over in any case; this only says so in the ledger."""
 HOUSEKEEPER: Final = Actor(kind="system", id="housekeeping")
 
 
 @dataclass(frozen=True)
 class Done:
-    """Entries whose approval took effect, and scopes whose adapters are out of date by it."""
+    """Entries that began or ceased to act, and scopes whose adapters are out of date by it."""
 
     effective: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
     scopes: tuple[Scope, ...] = ()
 
+    def and_expired(self, over: Expired) -> Done:
+        """Both together."""
+        return Done(self.effective, over.entries, (*self.scopes, *over.scopes))
 
-def housekeep(ledger: Ledger) -> Done:
+
+def housekeep(ledger: Ledger, *, thorough: bool = False) -> Done:
     """Do what is due. Nothing on a ledger that only reads, or that another process owns.
 
-    Side effects: appends activations and what they bring about; deletes withdrawn export files.
+    Args:
+        ledger: Any.
+        thorough: Also look at everything in force for what has expired; reads all of it.
+
+    Side effects: appends activations, expiries and what they bring about; deletes the files of
+    withdrawn exports. Whoever called rebuilds the adapters of the scopes returned.
     """
     if not ledger.owned:
         return Done()
     remove_withdrawn(ledger)
-    return take_effect(ledger, ledger.state.entries.with_status("approved"))
+    done = take_effect(ledger, ledger.state.entries.with_status("approved"))
+    return done.and_expired(expire_due(ledger, ledger.now_us())) if thorough else done
 
 
 class Housekeeper:
@@ -48,6 +62,7 @@ class Housekeeper:
         self._ledger = ledger
         self._read = 0
         self._waiting: set[str] = set()
+        self._expired_us = 0
 
     def run(self) -> Done:
         """Do what is due by now.
@@ -66,7 +81,12 @@ class Housekeeper:
             remove_withdrawn(self._ledger)
         waiting = [state.entries[entry_id] for entry_id in sorted(self._waiting)]
         self._waiting -= {one.entry_id for one in waiting if one.status != "approved"}
-        return take_effect(self._ledger, waiting)
+        done = take_effect(self._ledger, waiting)
+        now = self._ledger.now_us()
+        if now < self._expired_us + EXPIRY_EVERY_US:
+            return done
+        self._expired_us = now
+        return done.and_expired(expire_due(self._ledger, now))
 
     def _decided(self, start: int, stop: int) -> Iterable[EntryState]:
         events = self._ledger.events(start, stop, types=[EntryApproved.event_type])
@@ -97,7 +117,7 @@ def take_effect(ledger: Ledger, approved: Iterable[EntryState]) -> Done:
         except GovernanceError:  # refused by a rule, such as a parent revoked meanwhile: it waits
             continue
     scopes = dict.fromkeys(one.scope for one in ready if one.channel == "parametric")
-    return Done(tuple(effective), tuple(scopes))
+    return Done(tuple(effective), scopes=tuple(scopes))
 
 
 def _drafts(ledger: Ledger, entry: EntryState) -> list[EventDraft]:

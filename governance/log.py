@@ -119,16 +119,9 @@ class OwnedLog(CheckedLog):
         self._closed = False
 
     def open(self, *, distrust: bool = False) -> None:
-        """Check what is there (:meth:`load`) and be ready to append.
+        """Check what is there and be ready to append; arguments and errors are :meth:`load`'s.
 
-        Args:
-            distrust: See :meth:`load`.
-
-        Raises:
-            CheckpointError, ChainError: see :meth:`load`.
-
-        Side effects: after a crash, signs the checked tail and appends
-        ``ledger.recovered``.
+        Side effects: after a crash, signs the checked tail and appends ``ledger.recovered``.
         """
         if not self._read_only:
             self.store.erase(self.being_erased())  # an erasure that was killed on the way
