@@ -54,7 +54,6 @@ MAX_BYTES: Final = 200_000
 
 _MILLION: Final = 1_000_000
 _FOR_PEOPLE: Final = frozenset({"review", "quarantine"})
-_NEVER: Final = "false"
 
 # --- what a rule sees, and what comes out ----------------------------------------------
 
@@ -314,7 +313,7 @@ def parse_policy(text: str, path: Path) -> Policy:
         _together=_compile_together(file.rules),
         terms=file.terms,
         _review=file.review,
-        _two_people=_compile_two_people(file.review.two_people, lines, str(path)),
+        _two_people=_compile_two_people(file.review, lines, str(path)),
     )
 
 
@@ -362,9 +361,10 @@ def _compile(rule: Rule, line: int, file: str) -> CompiledRule:
     return CompiledRule(rule, program, asked)
 
 
-def _compile_two_people(condition: str, lines: Mapping[Place, int], file: str) -> _Program | None:
-    if condition == _NEVER:
+def _compile_two_people(review: Review, lines: Mapping[Place, int], file: str) -> _Program | None:
+    if review.two_people is False:
         return None
+    condition = "true" if review.two_people is True else review.two_people
     line = lines[("review", "two_people")]
     program, _ = _condition(condition, "review", "two_people", line=line, file=file)
     return program

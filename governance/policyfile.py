@@ -39,7 +39,8 @@ class Review(BaseModel):
 
     Args:
         approval_delay_s: Seconds before an approval acts, in which it can be withdrawn.
-        two_people: CEL condition on the same facts as rules: two different reviewers must agree.
+        two_people: Whether two different reviewers must agree; true, false or a CEL condition on
+            the same facts as rules.
         signed: Whether a decision acts only once its reviewer has signed it.
         rollback_people: How many people a rollback takes.
         bulk_cap: The most entries one command may decide on.
@@ -50,7 +51,7 @@ class Review(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     approval_delay_s: int = Field(default=30, ge=0, le=86_400)
-    two_people: str = Field(default="false", min_length=1)
+    two_people: bool | str = False
     signed: bool = False
     rollback_people: int = Field(default=1, ge=1, le=2)
     bulk_cap: int = Field(default=25, ge=1, le=1_000)
