@@ -24,6 +24,7 @@ from governance.commands import (
     reviewing,
     serving,
     setup,
+    signing,
     timetravel,
 )
 from governance.errors import PalimpsestError
@@ -117,7 +118,7 @@ def _debugging() -> bool:
 
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
-    identity,
+    identity, signing,
 ):  # fmt: skip
     _merge(_part.app)
 

@@ -33,6 +33,7 @@ from governance.events import (
     AdapterWithdrawn,
     CardRef,
     Decision,
+    DecisionSigned,
     EntryActivated,
     EntryApproved,
     EntryPayload,
@@ -48,11 +49,14 @@ from governance.events import (
     RoleWithdrawn,
     RollbackApplied,
     Scope,
+    SignerRegistered,
+    SignerWithdrawn,
     SourceIngested,
     Status,
     TokenIssued,
     TokenRevoked,
 )
+from governance.signing_rules import check_signed, check_signer
 from governance.state import LEAVES, EntryState, State
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
@@ -107,6 +111,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> 
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
+    elif isinstance(payload, SignerRegistered | SignerWithdrawn):
+        check_signer(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
@@ -222,10 +228,18 @@ def _check_step(
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
-    if isinstance(payload, EntryActivated):
-        _check_effect(entry, now_us)
-        if entry.channel == "parametric":
-            _check_home(state, payload)
+    if isinstance(payload, DecisionSigned):
+        check_signed(state, entry, payload, actor)
+    elif isinstance(payload, EntryActivated):
+        _check_activation(state, entry, payload, now_us)
+
+
+def _check_activation(
+    state: State, entry: EntryState, payload: EntryActivated, now_us: int
+) -> None:
+    _check_effect(entry, now_us)
+    if entry.channel == "parametric":
+        _check_home(state, payload)
 
 
 def _check_effect(entry: EntryState, now_us: int) -> None:
