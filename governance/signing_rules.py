@@ -17,8 +17,15 @@ from typing import Final
 
 from governance.access import parse_principal
 from governance.errors import IllegalTransitionError, LedgerError, NotAuthorisedError
-from governance.events import Actor, DecisionSigned, SignerRegistered, SignerWithdrawn, Status
-from governance.state import EntryState, State
+from governance.events import (
+    Actor,
+    DecisionSigned,
+    EntryPayload,
+    SignerRegistered,
+    SignerWithdrawn,
+    Status,
+)
+from governance.state import State
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _WAITING: Final[frozenset[Status]] = frozenset({"verified", "quarantined"})
@@ -55,14 +62,18 @@ def check_signer(state: State, payload: SignerRegistered | SignerWithdrawn, acto
         )
 
 
-def check_signed(state: State, entry: EntryState, payload: DecisionSigned, actor: Actor) -> None:
+def check_signed(state: State, payload: EntryPayload, actor: Actor) -> None:
     """Refuse a signature of anybody but the decider, or with another key (rule 3).
+
+    Of an entry that exists; every other payload passes.
 
     Raises:
         NotAuthorisedError: the key or the name is not what the actor registered.
         IllegalTransitionError: not their decision, not the last one, or signed already.
     """
-    signer = state.signers.get(str(actor))
+    if not isinstance(payload, DecisionSigned):
+        return
+    entry, signer = state.entries[payload.entry_id], state.signers.get(str(actor))
     if signer is None or signer.withdrawn or signer.key != payload.key:
         raise NotAuthorisedError(
             f"{actor} has not registered this signing key",

@@ -33,7 +33,6 @@ from governance.events import (
     AdapterWithdrawn,
     CardRef,
     Decision,
-    DecisionSigned,
     EntryActivated,
     EntryApproved,
     EntryPayload,
@@ -70,7 +69,10 @@ INERT: Final[frozenset[Status]] = frozenset(
 """Where a rollback may put an entry that did not exist at its target."""
 
 _SERVABLE = frozenset({"certified", "active", "withdrawn"})
-_IDENTITY = (PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, TokenRevoked, KeyRotated)
+_IDENTITY = (
+    PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, TokenRevoked, KeyRotated,
+    SignerRegistered, SignerWithdrawn,
+)  # fmt: skip
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -95,6 +97,7 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: in
         _check_proposal(state, payload, actor, scope)
     elif isinstance(payload, EntryPayload):
         _check_step(state, payload, actor, scope, now_us)
+        check_signed(state, payload, actor)
     elif isinstance(payload, AdapterTrained):
         _check_build(state, payload, scope)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
@@ -111,8 +114,6 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> 
         _check_rollback(state, payload, scope)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
-    elif isinstance(payload, SignerRegistered | SignerWithdrawn):
-        check_signer(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
         raise LedgerError(f"relay {payload.relay_id} was never started")
 
@@ -125,6 +126,8 @@ def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
         )
     if isinstance(payload, PrincipalRegistered):
         parse_principal(payload.principal)
+    elif isinstance(payload, SignerRegistered | SignerWithdrawn):
+        check_signer(state, payload, actor)
     elif isinstance(payload, TokenIssued | TokenRevoked):
         _check_token(state, payload)
     elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:
@@ -228,18 +231,10 @@ def _check_step(
             f"{payload.event_type} does not apply to entry {payload.entry_id}: "
             f"it is {entry.status}, not {' or '.join(sorted(allowed))}"
         )
-    if isinstance(payload, DecisionSigned):
-        check_signed(state, entry, payload, actor)
-    elif isinstance(payload, EntryActivated):
-        _check_activation(state, entry, payload, now_us)
-
-
-def _check_activation(
-    state: State, entry: EntryState, payload: EntryActivated, now_us: int
-) -> None:
-    _check_effect(entry, now_us)
-    if entry.channel == "parametric":
-        _check_home(state, payload)
+    if isinstance(payload, EntryActivated):
+        _check_effect(entry, now_us)
+        if entry.channel == "parametric":
+            _check_home(state, payload)
 
 
 def _check_effect(entry: EntryState, now_us: int) -> None:
