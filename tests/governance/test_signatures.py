@@ -203,6 +203,10 @@ def stands(name: str = "Ann") -> World:
     )  # fmt: skip
 
 
+def acts_from(world: World) -> int | None:
+    return world.state.entries["e1"].acts_from_us
+
+
 def signed(seq: int, name: str = "Ann") -> DecisionSigned:
     return DecisionSigned(
         entry_id="e1", version=1, decision_seq=seq, leaf="00" * 32, meaning="m", name=name,
@@ -215,11 +219,11 @@ def test_a_signature_is_of_the_last_decision_under_the_registered_name() -> None
     seq = world.state.seq
     world.refuses(NotAuthorisedError, signed(seq, "Bob"), ANN, match="signs as 'Ann'")
     world.refuses(IllegalTransitionError, signed(seq - 1), ANN, match="last decision")
-    assert world.state.entries["e1"].acts_from_us is None
+    assert acts_from(world) is None
     without = signed(seq).model_copy(update={"key": public(OTHER)})
     world.refuses(NotAuthorisedError, without, ANN, match="has not registered")
     world.does(draft(signed(seq), ANN))
-    assert world.state.entries["e1"].acts_from_us is not None
+    assert acts_from(world) is not None
     world.refuses(IllegalTransitionError, signed(seq), ANN, match="signed already")
 
 
