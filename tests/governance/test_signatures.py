@@ -190,16 +190,13 @@ def test_a_withdrawn_key_signs_nothing_and_what_it_signed_stays(desk: Desk) -> N
 
 # --- the state machine -----------------------------------------------------------------
 
-SIGNED_TERMS = ReviewTerms(people=2, signed=True)
 
-
-def stands(name: str = "Ann") -> World:
-    assigned = ReviewAssigned(
-        entry_id="e1", version=1, rule_id="r", message="look", terms=SIGNED_TERMS
-    )
+def stands(people: int = 1) -> World:
+    terms = ReviewTerms(people=people, signed=True)
+    assigned = ReviewAssigned(entry_id="e1", version=1, rule_id="r", message="look", terms=terms)
     return World(
         draft(source()), draft(proposed(), BOT), draft(verified()), draft(assigned, POLICY),
-        draft(SignerRegistered(principal="human:ann", key=public(KEY), name=name), ANN),
+        draft(SignerRegistered(principal="human:ann", key=public(KEY), name="Ann"), ANN),
     )  # fmt: skip
 
 
@@ -228,7 +225,7 @@ def test_a_signature_is_of_the_last_decision_under_the_registered_name() -> None
 
 
 def test_the_first_of_two_reviewers_signs_the_endorsement() -> None:
-    world = stands().does(draft(decided(ReviewEndorsed), ANN))
+    world = stands(people=2).does(draft(decided(ReviewEndorsed), ANN))
     world.does(draft(signed(world.state.seq), ANN))
     assert world.state.entries["e1"].signed_by == ANN
     apart = stands().does(draft(decided(EntryQuarantined), ANN))
