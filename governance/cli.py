@@ -27,6 +27,7 @@ from governance.commands import (
     revoking,
     serving,
     setup,
+    signing,
     timetravel,
     transferring,
 )
@@ -122,6 +123,7 @@ def _debugging() -> bool:
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, revoking, correcting, transferring,
     reversal, policies, proving, serving, identity, erasing,
+    signing,
 ):  # fmt: skip
     _merge(_part.app)
 

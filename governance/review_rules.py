@@ -20,7 +20,6 @@ from governance.errors import (
 )
 from governance.events import (
     Actor,
-    DecisionSigned,
     EntryApproved,
     EntryPayload,
     EntryQuarantined,
@@ -50,7 +49,7 @@ def check_review(
         ClaimedError: somebody else is deciding on it.
         SelfReviewError: the author, or one person twice.
         IllegalTransitionError: too early, too late, or not in this status.
-        NotAuthorisedError: not this actor, or not with this key.
+        NotAuthorisedError: not this actor.
         ReviewError: terms may not be loosened.
     """
     if isinstance(payload, EntryApproved | ReviewEndorsed):
@@ -62,8 +61,6 @@ def check_review(
         _check_claim(state, entry, payload, actor, now_us)
     elif isinstance(payload, ReviewWithdrawn):
         check_withdrawal(entry, actor, now_us)
-    elif isinstance(payload, DecisionSigned):
-        _check_signature(state, entry, payload, actor)
 
 
 def check_effect(entry: EntryState, now_us: int) -> None:
@@ -189,21 +186,4 @@ def check_withdrawal(entry: EntryState, actor: Actor, now_us: int) -> None:
         raise IllegalTransitionError(
             f"the decision on entry {entry.entry_id} can no longer be withdrawn",
             hint="revoke it, or roll back",
-        )
-
-
-def _check_signature(
-    state: State, entry: EntryState, payload: DecisionSigned, actor: Actor
-) -> None:
-    """Who signs, with which key, and what; the signature itself needs the log (``signatures``)."""
-    signer = state.signers.get(str(actor))
-    if signer is None or signer.withdrawn or signer.key != payload.key:
-        raise NotAuthorisedError(
-            f"{actor} has registered no such key", hint="palimpsest signer register"
-        )
-    endorsed = entry.status in _WAITING and bool(entry.endorsed_by)
-    decided_by = entry.endorsed_by[-1] if endorsed else entry.decided_by
-    if payload.decision_seq != entry.decided_seq or decided_by != actor:
-        raise IllegalTransitionError(
-            f"event {payload.decision_seq} is not {actor}'s decision on entry {entry.entry_id}"
         )

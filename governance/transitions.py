@@ -50,6 +50,8 @@ from governance.events import (
     RoleWithdrawn,
     RollbackApplied,
     Scope,
+    SignerRegistered,
+    SignerWithdrawn,
     SourceIngested,
     Status,
     TokenIssued,
@@ -57,6 +59,7 @@ from governance.events import (
 )
 from governance.retention_rules import CUSTODY, check_custody, check_erased, check_expired
 from governance.review_rules import check_effect, check_review
+from governance.signing_rules import check_signed, check_signer
 from governance.state import LEAVES, EntryState, State
 from governance.transfer_rules import check_copy, check_export, check_parents
 
@@ -71,7 +74,10 @@ INERT: Final[frozenset[Status]] = frozenset(
 """Where a rollback may put an entry that did not exist at its target."""
 
 _SERVABLE = frozenset({"certified", "active", "withdrawn"})
-_IDENTITY = (PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, TokenRevoked, KeyRotated)
+_IDENTITY = (
+    PrincipalRegistered, RoleGranted, RoleWithdrawn, TokenIssued, TokenRevoked, KeyRotated,
+    SignerRegistered, SignerWithdrawn,
+)  # fmt: skip
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -96,6 +102,7 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: in
         _check_proposal(state, payload, actor, scope)
     elif isinstance(payload, EntryPayload):
         _check_step(state, payload, actor, scope, now_us)
+        check_signed(state, payload, actor)
     elif isinstance(payload, AdapterTrained):
         _check_build(state, payload, scope, now_us)
     elif isinstance(payload, AdapterCertified | AdapterActivated | AdapterWithdrawn):
@@ -128,6 +135,8 @@ def _check_identity(state: State, payload: Payload, actor: Actor) -> None:
         )
     if isinstance(payload, PrincipalRegistered):
         parse_principal(payload.principal)
+    elif isinstance(payload, SignerRegistered | SignerWithdrawn):
+        check_signer(state, payload, actor)
     elif isinstance(payload, TokenIssued | TokenRevoked):
         _check_token(state, payload)
     elif isinstance(payload, KeyRotated) and state.signing_key not in {None, payload.old_key}:

@@ -156,23 +156,48 @@ def verify(
     """Check the whole log from its bytes against its signed checkpoints.
 
     Exit code 3 when anything was changed, removed, inserted, reordered or cut off; the first
-    bad event is named. docs/verification.md lists the steps.
+    bad event is named. docs/verification.md lists the steps. Reviewers' signatures on decisions
+    are checked too, unless payloads are left closed.
     """
     from governance.ledger import verify_home  # noqa: PLC0415
 
     report = verify_home(home, payloads=payloads, progress=_Progress().tell)
+    signatures = _verify_signatures(report, home) if payloads and report.ok else None
     if as_json:
         print_json({
             "ok": report.ok, "events": report.events, "checkpoints": report.checkpoints,
             "payloads": report.payloads if payloads else None,
             "erased": report.erased if payloads else None,
             "unsigned": report.unsigned, "root": report.root, "first_bad": report.first_bad,
+            "signatures": signatures,
             "problems": list(report.problems), "notices": list(report.notices),
         })  # fmt: skip
         if not report.ok:
             raise typer.Exit(VerificationError.exit_code)
         return
     _print_verification(report, home, payloads=payloads)
+    if signatures:
+        typer.echo(f"signatures of reviewers: {signatures} checked, all hold")
+
+
+def _verify_signatures(report: VerificationReport, home: Path) -> int | None:
+    """Add what is wrong with reviewers' signatures; how many were checked, if they could be.
+
+    Only of a log that holds by itself: what they sign is its events.
+    """
+    from governance.errors import GovernanceError  # noqa: PLC0415
+    from governance.signatures import verify_all  # noqa: PLC0415
+    from governance.verify import Rank  # noqa: PLC0415
+
+    try:
+        with open_ledger(home) as ledger:
+            found = verify_all(ledger)
+    except GovernanceError as error:
+        report.notice(f"the signatures of reviewers were not checked: {error}")
+        return None
+    for one in found.findings:
+        report.add(f"event {one.seq}: {one.problem}", rank=Rank.EVENT, place=one.seq)
+    return found.checked
 
 
 class _Progress:

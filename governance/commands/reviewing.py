@@ -23,6 +23,7 @@ from governance.commands.options import (
     print_json,
     progress,
 )
+from governance.commands.signing import PassphraseOption, SignOption, load_key
 
 if TYPE_CHECKING:
     from governance.events import Scope
@@ -84,18 +85,27 @@ def approve(
     reason: ReasonOption = "",
     comment: CommentOption = "",
     actor: ActorOption = "",
+    sign: SignOption = None,
+    passphrase_env: PassphraseOption = "",
     build: BuildOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Let an entry act. A flashcard acts once its adapter is built and certified."""
+    key = None if sign is None else load_key(sign, passphrase_env)
+    who = parse_actor(actor)
 
     def decide(ledger: Ledger, entry: EntryState) -> Receipt:
-        from governance import review  # noqa: PLC0415
+        from governance import review, signatures  # noqa: PLC0415
 
-        return review.approve(
-            ledger, entry.entry_id, actor=parse_actor(actor), reason_code=reason, comment=comment,
+        if key is not None:  # before anything is decided: an unsigned approval is not asked for
+            signatures.require_signer(ledger.state, who, key)
+        receipt = review.approve(
+            ledger, entry.entry_id, actor=who, reason_code=reason, comment=comment,
             expected_version=entry.version, expected_digest=entry.content_digest,
         )  # fmt: skip
+        if key is not None:
+            signatures.sign_decision(ledger, entry.entry_id, key=key, actor=who)
+        return receipt
 
     _decide(home, entry_id, decide, build=build, as_json=as_json)
 
