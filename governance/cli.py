@@ -22,6 +22,7 @@ from governance.commands import (
     proving,
     reversal,
     reviewing,
+    rolling,
     serving,
     setup,
     timetravel,
@@ -116,8 +117,8 @@ def _debugging() -> bool:
 
 
 for _part in (
-    setup, inspection, timetravel, evidence, reviewing, reversal, policies, proving, serving,
-    identity,
+    setup, inspection, timetravel, evidence, reviewing, reversal, rolling, policies, proving,
+    serving, identity,
 ):  # fmt: skip
     _merge(_part.app)
 

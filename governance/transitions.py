@@ -46,13 +46,16 @@ from governance.events import (
     ReviewTerms,
     RoleGranted,
     RoleWithdrawn,
+    RollbackAccepted,
     RollbackApplied,
+    RollbackRequested,
     Scope,
     SourceIngested,
     Status,
     TokenIssued,
     TokenRevoked,
 )
+from governance.rollback_rules import check_acceptance, check_agreed, check_request, servable_at
 from governance.state import LEAVES, EntryState, State
 
 REVISABLE: Final[frozenset[Status]] = frozenset({"proposed", "verified", "expired"})
@@ -103,8 +106,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope) -> 
     """What is about neither an entry nor an adapter."""
     if isinstance(payload, SourceIngested):
         _check_source(state, payload)
-    elif isinstance(payload, RollbackApplied):
-        _check_rollback(state, payload, scope)
+    elif isinstance(payload, RollbackRequested | RollbackAccepted | RollbackApplied):
+        _check_reversal(state, payload, actor, scope)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
@@ -302,6 +305,21 @@ def _check_adapter(
         )
 
 
+def _check_reversal(
+    state: State,
+    payload: RollbackRequested | RollbackAccepted | RollbackApplied,
+    actor: Actor,
+    scope: Scope,
+) -> None:
+    if isinstance(payload, RollbackRequested):
+        check_request(state, payload, actor)
+    elif isinstance(payload, RollbackAccepted):
+        check_acceptance(state, payload, actor, scope)
+    else:
+        _check_rollback(state, payload, scope)
+        check_agreed(state, payload, scope)
+
+
 def _check_rollback(state: State, payload: RollbackApplied, scope: Scope) -> None:
     if payload.to_seq > state.seq:
         raise LedgerError(f"version {payload.to_seq} does not exist yet (head is {state.seq})")
@@ -327,7 +345,7 @@ def _check_rollback(state: State, payload: RollbackApplied, scope: Scope) -> Non
             )
         if not scope.sees(current.scope):
             raise LedgerError(f"shard {shard.shard_id} belongs to another scope")
-        if shard.after != current.active_at(payload.to_seq):
+        if shard.after != servable_at(state, current, payload.to_seq):
             raise LedgerError(
                 f"shard {shard.shard_id} did not serve that adapter at version {payload.to_seq}"
             )
