@@ -69,7 +69,7 @@ def rollback(
     if ctx.invoked_subcommand is not None:
         return
     if to is None:
-        raise RollbackError("no version was named", hint="palimpsest rollback --to VERSION")
+        raise typer.BadParameter("no version was named: --to VERSION", ctx=ctx)
     from governance import rollback as rolling  # noqa: PLC0415
     from governance.memory_target import Rebuilt  # noqa: PLC0415
 

@@ -56,5 +56,5 @@ def test_a_version_must_be_named(fast_path: Path) -> None:
     home = fast_path / "home"
     with Ledger.open(home, create=True) as ledger:
         Desk(ledger)
-    assert "no version was named" in run(home, "rollback", code=4)
+    assert "no version was named" in run(home, "rollback", code=2)
     assert "already stands" in run(home, "rollback", "--to", "1", code=4)
