@@ -67,7 +67,7 @@ def _leaves(group: Any, prefix: str) -> list[tuple[str, Any]]:  # noqa: ANN401  
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             found += _leaves(command, f"{prefix} {name}")
-        else:
+        if not hasattr(command, "commands") or command.invoke_without_command:
             found.append((f"{prefix} {name}", command))
     return found
 

@@ -22,9 +22,9 @@ from governance.commands import (
     inspection,
     policies,
     proving,
-    reversal,
     reviewing,
     revoking,
+    rolling,
     serving,
     setup,
     signing,
@@ -122,7 +122,7 @@ def _debugging() -> bool:
 
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, revoking, correcting, transferring,
-    reversal, policies, proving, serving, identity, erasing,
+    rolling, policies, proving, serving, identity, erasing,
     signing,
 ):  # fmt: skip
     _merge(_part.app)

@@ -10,6 +10,9 @@ pass over the entries, however long the log is.
 2. An entry that came later is revoked, without a tombstone: a rollback is no verdict on a
    value. One that has ended already (rejected, revoked, superseded, expired) stays ended.
 3. A shard serves the adapter it served then, or none.
+4. What was erased since stays erased; an adapter that held it is not served again.
+5. Where the policy in force asks for two people, one requests and another accepts. Both see
+   one plan: if what would change has changed, it has to be requested again.
 
 Not moved: sources, policies, roles, the record of what was recalled and answered.
 """
@@ -26,7 +29,9 @@ from governance.events import (
     Actor,
     Channel,
     EntryChange,
+    RollbackAccepted,
     RollbackApplied,
+    RollbackRequested,
     Scope,
     ShardChange,
     Status,
@@ -34,7 +39,9 @@ from governance.events import (
 from governance.ledger import EventDraft, Ledger, Receipt
 from governance.lineage import ENDED, IN_FORCE
 from governance.ports import MemoryTarget
-from governance.state import EntryState, ShardState, State
+from governance.refusals import recording
+from governance.rollback_rules import newest, plan_digest, servable_at
+from governance.state import EntryState, RollbackState, ShardState, State
 
 Effect: TypeAlias = Literal[
     "stops acting", "acts again", "returns to the queue", "leaves the queue", "changes otherwise"
@@ -71,6 +78,8 @@ class ShardMove:
     before: str | None
     after: str | None
     intact: bool | None
+    holds_erased: bool = False
+    """It served another adapter then, which held an entry erased since."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,20 @@ class RollbackPlan:
     seq: int
     entries: tuple[EntryMove, ...]
     shards: tuple[ShardMove, ...]
+    scope: Scope | None = None
+    channel: Channel | None = None
+    erased: tuple[str, ...] = ()
+    """Entries erased after the target: they stay erased, whatever they were then."""
+
+    @property
+    def empty(self) -> bool:
+        """The memory stands like that already."""
+        return not self.entries and not self.shards
+
+    @property
+    def unservable(self) -> tuple[str, ...]:
+        """Shards that served, at the target, an adapter holding what was erased since."""
+        return tuple(move.shard_id for move in self.shards if move.holds_erased)
 
     def with_effect(self, effect: Effect) -> tuple[EntryMove, ...]:
         """Entries on which the rollback has this effect."""
@@ -117,19 +140,26 @@ def plan_rollback(
         raise RollbackError(
             f"version {to_seq} does not exist", hint=f"versions run from 0 to {state.seq}"
         )
-    entries = tuple(
-        move
+    touched = [
+        entry
         for entry in state.entries.touched_since(to_seq)
         if _covers(scope, entry.scope) and channel in {None, entry.channel}
-        if (move := _entry_move(entry, to_seq)) is not None
-    )
-    shards = tuple(
-        _shard_move(shard, to_seq, target)
+    ]
+    moves = (_entry_move(entry, to_seq) for entry in touched)
+    shards = (
+        _shard_move(state, shard, to_seq, target)
         for shard in state.shards.values()
         if _covers(scope, shard.scope) and channel != "external"
-        if shard.active != shard.active_at(to_seq)
     )
-    plan = RollbackPlan(to_seq, state.seq, entries, shards)
+    plan = RollbackPlan(
+        to_seq,
+        state.seq,
+        tuple(move for move in moves if move is not None),
+        tuple(move for move in shards if move is not None),
+        scope,
+        channel,
+        tuple(entry.entry_id for entry in touched if entry.status == "erased"),
+    )
     _verify_stands(state, plan)
     return plan
 
@@ -137,49 +167,230 @@ def plan_rollback(
 def rollback(
     ledger: Ledger, plan: RollbackPlan, *, actor: Actor, reason_code: str, comment: str = ""
 ) -> Receipt:
-    """Carry out a plan, in one append.
+    """Carry out a plan, in one append, where one person is enough.
 
     Raises:
         RollbackError: there is nothing to change.
-        AppendConflictError: the ledger moved on since the plan was made.
+        AppendConflictError: what would change has changed since the plan was made.
         ReviewError: unknown reason.
+        NotAuthorisedError: the actor is no person, or no engineer or officer; or the policy
+            in force asks for two people.
+
+    Side effects: appends one ``rollback.applied`` per agent concerned; a refusal is recorded.
+    """
+    with recording(ledger, "rollback", _about(plan), actor=actor, scope=plan.scope or Scope()):
+        _verify_may(ledger, plan, actor, reason_code)
+        drafts = [
+            EventDraft(
+                _applied(ledger, plan, agent, reason_code=reason_code, comment=comment),
+                actor,
+                agent,
+            )
+            for agent in _agents(plan)
+        ]
+        return ledger.append(drafts)
+
+
+# --- by two people ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Requested:
+    """Rollbacks that wait for a second person: one per agent concerned."""
+
+    rollback_ids: tuple[str, ...]
+    acceptors: tuple[str, ...]
+    """Who holds a role that may accept; empty in a home without roles: any other person."""
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Rollbacks that were agreed to and carried out."""
+
+    plans: tuple[RollbackPlan, ...]
+    receipt: Receipt
+
+    @property
+    def missing_adapters(self) -> tuple[str, ...]:
+        """See :attr:`RollbackPlan.missing_adapters`."""
+        return tuple(digest for plan in self.plans for digest in plan.missing_adapters)
+
+
+def request_rollback(
+    ledger: Ledger, plan: RollbackPlan, *, actor: Actor, reason_code: str, comment: str = ""
+) -> Requested:
+    """Ask a second person for a rollback. Nothing moves before they accept.
+
+    A request cannot be declined: left alone it lapses, as soon as what it would change has
+    changed or a newer one is made for the same agent.
+
+    Raises:
+        As :func:`rollback`, whatever the policy asks for.
+
+    Side effects: appends one ``rollback.requested`` per agent; a refusal is recorded.
+    """
+    about = _about(plan)
+    with recording(ledger, "rollback request", about, actor=actor, scope=plan.scope or Scope()):
+        _verify_may(ledger, plan, actor, reason_code)
+        state = ledger.state
+        drafts = [
+            EventDraft(
+                RollbackRequested(
+                    rollback_id=_rollback_id(ledger, plan, agent),
+                    to_seq=plan.to_seq,
+                    only_scope=plan.scope,
+                    only_channel=plan.channel,
+                    plan_digest=plan_digest(state, _applied(ledger, plan, agent)),
+                    reason_code=reason_code,
+                    comment=comment,
+                ),
+                actor,
+                agent,
+            )
+            for agent in _agents(plan)
+        ]
+        receipt = ledger.append(drafts)
+    ids = tuple(_rollback_id(ledger, plan, agent) for agent in _agents(plan))
+    return Requested(ids, acceptors(state, actor), receipt)
+
+
+def accept_rollback(
+    ledger: Ledger,
+    rollback_ids: Sequence[str],
+    *,
+    actor: Actor,
+    comment: str = "",
+    target: MemoryTarget | None = None,
+) -> Accepted:
+    """Agree to requested rollbacks and carry them out, all in one append.
+
+    Each plan is made again here; one that would change something else than was requested is
+    refused.
+
+    Raises:
+        LedgerError: no such request.
+        SelfReviewError: the actor asked for it.
+        IllegalTransitionError: it was carried out before, or a newer request stands.
+        AppendConflictError: what would change has changed: it must be requested again.
+        RollbackError: the version cannot be stood on any more, or no request was named.
         NotAuthorisedError: the actor is no person, or no engineer or officer.
 
-    Side effects: appends one ``rollback.applied`` per agent concerned.
+    Side effects: appends ``rollback.accepted`` and ``rollback.applied`` for each; a refusal is
+    recorded.
     """
+    known = [ledger.state.rollbacks.get(one) for one in rollback_ids]
+    scope = next((one.scope for one in known if one is not None), Scope())
+    about = f"rollback:{rollback_ids[0] if rollback_ids else ''}"
+    with recording(ledger, "rollback accept", about, actor=actor, scope=scope):
+        require_role(ledger.state, actor, "engineer", "officer")
+        if not rollback_ids:
+            raise RollbackError("no rollback was named", hint="palimpsest rollback list")
+        plans, drafts = [], []
+        for rollback_id in dict.fromkeys(rollback_ids):
+            accepted = RollbackAccepted(rollback_id=rollback_id, comment=comment)
+            request = ledger.state.rollbacks.get(rollback_id)
+            if request is None or request.status != "requested":
+                # Refused by the rules inside the append, which know why.
+                drafts.append(EventDraft(accepted, actor, scope))
+                continue
+            plan = _requested_plan(ledger, request, target)
+            applied = _applied(ledger, plan, request.scope, request=request)
+            drafts.append(EventDraft(accepted, actor, request.scope))
+            drafts.append(EventDraft(applied, actor, request.scope))
+            plans.append(plan)
+        return Accepted(tuple(plans), ledger.append(drafts))
+
+
+def acceptors(state: State, requester: Actor) -> tuple[str, ...]:
+    """People whose roles let them accept what ``requester`` asked for."""
+    able = {"engineer", "officer", "admin"}
+    return tuple(
+        principal
+        for principal, roles in sorted(state.roles.items())
+        if roles & able and principal != str(requester) and principal.startswith("human:")
+    )
+
+
+def standing(state: State, request: RollbackState) -> str:
+    """``requested``, ``applied`` or, when a newer one took its place, ``lapsed``."""
+    if request.status == "requested" and not newest(state, request):
+        return "lapsed"
+    return request.status
+
+
+# --- helpers ---------------------------------------------------------------------------
+
+
+def _about(plan: RollbackPlan) -> str:
+    return f"version:{plan.to_seq}"
+
+
+def _verify_may(ledger: Ledger, plan: RollbackPlan, actor: Actor, reason_code: str) -> None:
     require_role(ledger.state, actor, "engineer", "officer")
     require_reason("rollback", reason_code)
-    if not plan.entries and not plan.shards:
+    if plan.empty:
         raise RollbackError(f"the memory already stands as at version {plan.to_seq}")
-    if ledger.state.seq != plan.seq:
+    if ledger.state.seq != plan.seq and not _still(ledger, plan):
         raise AppendConflictError(
-            f"the ledger moved from version {plan.seq} to {ledger.state.seq} meanwhile",
+            f"the ledger moved from version {plan.seq} to {ledger.state.seq} meanwhile, "
+            "and something else would change now",
             hint="plan the rollback again",
         )
-    drafts = [
-        EventDraft(
-            RollbackApplied(
-                rollback_id=f"rollback-{ledger.keyed(f'{plan.seq}:{plan.to_seq}:{agent}')[:12]}",
-                to_seq=plan.to_seq,
-                entries=[
-                    EntryChange(entry_id=move.entry_id, before=move.before, after=move.after)
-                    for move in plan.entries
-                    if _agent(move.scope) == agent
-                ],
-                shards=[
-                    ShardChange(shard_id=move.shard_id, before=move.before, after=move.after)
-                    for move in plan.shards
-                    if _agent(move.scope) == agent
-                ],
-                reason_code=reason_code,
-                comment=comment,
-            ),
-            actor,
-            agent,
-        )
-        for agent in _agents(plan)
-    ]
-    return ledger.append(drafts)
+
+
+def _still(ledger: Ledger, plan: RollbackPlan) -> bool:
+    """Whether a plan made at an earlier version would still change exactly the same."""
+    now = plan_rollback(ledger, plan.to_seq, scope=plan.scope, channel=plan.channel)
+    served = [[(one.shard_id, one.before, one.after) for one in each.shards]
+              for each in (now, plan)]  # fmt: skip
+    return now.entries == plan.entries and served[0] == served[1]
+
+
+def _requested_plan(
+    ledger: Ledger, request: RollbackState, target: MemoryTarget | None
+) -> RollbackPlan:
+    """What the request would do now, to its own agent."""
+    asked = request.requested
+    return plan_rollback(
+        ledger, asked.to_seq, scope=asked.only_scope or request.scope,
+        channel=asked.only_channel, target=target,
+    )  # fmt: skip
+
+
+def _rollback_id(ledger: Ledger, plan: RollbackPlan, agent: Scope) -> str:
+    return f"rollback-{ledger.keyed(f'{plan.seq}:{plan.to_seq}:{agent}')[:12]}"
+
+
+def _applied(
+    ledger: Ledger,
+    plan: RollbackPlan,
+    agent: Scope,
+    *,
+    reason_code: str = "-",
+    comment: str = "",
+    request: RollbackState | None = None,
+) -> RollbackApplied:
+    """The part of a plan that concerns one agent, as the event that carries it out."""
+    return RollbackApplied(
+        rollback_id=(
+            request.requested.rollback_id if request else _rollback_id(ledger, plan, agent)
+        ),
+        to_seq=plan.to_seq,
+        entries=[
+            EntryChange(entry_id=move.entry_id, before=move.before, after=move.after)
+            for move in plan.entries
+            if _agent(move.scope) == agent
+        ],
+        shards=[
+            ShardChange(shard_id=move.shard_id, before=move.before, after=move.after)
+            for move in plan.shards
+            if _agent(move.scope) == agent
+        ],
+        reason_code=request.requested.reason_code if request else reason_code,
+        comment=request.requested.comment if request else comment,
+        request_id=request.requested.rollback_id if request else None,
+    )
 
 
 def _entry_move(entry: EntryState, to_seq: int) -> EntryMove | None:
@@ -213,10 +424,15 @@ def _queued(entry: EntryState) -> bool:
     return entry.status == "quarantined" or (entry.in_review and entry.status == "verified")
 
 
-def _shard_move(shard: ShardState, to_seq: int, target: MemoryTarget | None) -> ShardMove:
-    after = shard.active_at(to_seq)
+def _shard_move(
+    state: State, shard: ShardState, to_seq: int, target: MemoryTarget | None
+) -> ShardMove | None:
+    after = servable_at(state, shard, to_seq)
+    if after == shard.active:
+        return None
     intact = target.adapter_intact(after) if target is not None and after is not None else None
-    return ShardMove(shard.shard_id, shard.scope, shard.active, after, intact)
+    holds_erased = after != shard.active_at(to_seq)
+    return ShardMove(shard.shard_id, shard.scope, shard.active, after, intact, holds_erased)
 
 
 def _verify_stands(state: State, plan: RollbackPlan) -> None:

@@ -48,7 +48,9 @@ from governance.events import (
     RelayStepped,
     RoleGranted,
     RoleWithdrawn,
+    RollbackAccepted,
     RollbackApplied,
+    RollbackRequested,
     Scope,
     SignerRegistered,
     SignerWithdrawn,
@@ -59,6 +61,7 @@ from governance.events import (
 )
 from governance.retention_rules import CUSTODY, check_custody, check_erased, check_expired
 from governance.review_rules import check_effect, check_review
+from governance.rollback_rules import check_acceptance, check_agreed, check_request, servable_at
 from governance.signing_rules import check_signed, check_signer
 from governance.state import LEAVES, EntryState, State
 from governance.transfer_rules import check_copy, check_export, check_parents
@@ -119,8 +122,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now
         check_custody(state, payload, actor, scope)
         if isinstance(payload, ExportIssued | ExportWithdrawn):
             check_export(state, payload, scope)
-    elif isinstance(payload, RollbackApplied):
-        _check_rollback(state, payload, scope, now_us)
+    elif isinstance(payload, RollbackRequested | RollbackAccepted | RollbackApplied):
+        _check_reversal(state, payload, actor, scope, now_us)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
     elif isinstance(payload, RelayStepped | RelayScored) and payload.relay_id not in state.relays:
@@ -330,6 +333,22 @@ def _check_adapter(
         )
 
 
+def _check_reversal(
+    state: State,
+    payload: RollbackRequested | RollbackAccepted | RollbackApplied,
+    actor: Actor,
+    scope: Scope,
+    now_us: int,
+) -> None:
+    if isinstance(payload, RollbackRequested):
+        check_request(state, payload, actor)
+    elif isinstance(payload, RollbackAccepted):
+        check_acceptance(state, payload, actor, scope)
+    else:
+        _check_rollback(state, payload, scope, now_us)
+        check_agreed(state, payload, scope)
+
+
 def _check_rollback(state: State, payload: RollbackApplied, scope: Scope, now_us: int) -> None:
     if payload.to_seq > state.seq:
         raise LedgerError(f"version {payload.to_seq} does not exist yet (head is {state.seq})")
@@ -355,7 +374,7 @@ def _check_rollback(state: State, payload: RollbackApplied, scope: Scope, now_us
             )
         if not scope.sees(current.scope):
             raise LedgerError(f"shard {shard.shard_id} belongs to another scope")
-        if shard.after != current.active_at(payload.to_seq):
+        if shard.after != servable_at(state, current, payload.to_seq):
             raise LedgerError(
                 f"shard {shard.shard_id} did not serve that adapter at version {payload.to_seq}"
             )

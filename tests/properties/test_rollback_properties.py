@@ -57,10 +57,11 @@ def test_any_version_can_be_stood_on_and_left_again(
     desk = Desk()
     stops = [desk.ledger.head.seq]
     for name, number in steps:
+        stood = standing(desk.ledger.state)
         try:
             step(desk, name, number)
-        except PalimpsestError:
-            assert desk.ledger.head.seq == stops[-1]
+        except PalimpsestError:  # all that a refusal leaves is its record
+            assert standing(desk.ledger.state) == stood
         stops.append(desk.ledger.head.seq)
     ledger = desk.ledger
     assert standing(ledger.state) == standing(ledger.state_at(ledger.head.seq))
