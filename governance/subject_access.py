@@ -20,6 +20,7 @@ from governance.events import (
     OutcomeRecorded,
     SourceIngested,
 )
+from governance.exports import FOLDER
 from governance.footprint import footprint, owned
 from governance.ledger import EventDraft, Ledger
 from governance.refusals import recording
@@ -76,11 +77,10 @@ def give_access(ledger: Ledger, data_subject: str, out: Path, *, actor: Actor) -
 
 
 def _below(ledger: Ledger, out: Path) -> str | None:
-    """The path relative to the home; ``None`` when it lies elsewhere."""
-    place = out.resolve()
-    if not ledger.has_home or not place.is_relative_to(ledger.home.resolve()):
+    """The path relative to the home; ``None`` outside its folder of exports."""
+    if not ledger.has_home or out.resolve().parent != ledger.home.resolve() / FOLDER:
         return None
-    return str(place.relative_to(ledger.home.resolve()))
+    return f"{FOLDER}/{out.name}"
 
 
 def _document(ledger: Ledger, data_subject: str, events: list[Event]) -> dict[str, Data]:

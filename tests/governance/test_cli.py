@@ -495,7 +495,6 @@ def test_help_imports_nothing_heavy() -> None:
         "print([m for m in ('duckdb','torch','pydantic','cel_expr_python','rapidfuzz','numpy') "
         "if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -82,7 +82,7 @@ def raw(home: Path, *texts: str) -> set[str]:
 def test_no_file_holds_the_text_afterwards_and_a_stray_copy_stops_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with home_of(tmp_path) as ledger:
-        give_access(ledger, NORA, home / "access.json", actor=OFFICER)
+        give_access(ledger, NORA, home / "exports" / "access.json", actor=OFFICER)
         stray = home / "notes.txt"
         stray.write_bytes(WORDS.encode("utf-16-le"))
         assert raw(home, WORDS) == {"access.json", "notes.txt"}
@@ -94,7 +94,7 @@ def test_no_file_holds_the_text_afterwards_and_a_stray_copy_stops_it(tmp_path: P
         done = complete_erasure(ledger, erasure_id, actor=OFFICER)
         assert done.exports
         assert ledger.state.exports[done.exports[0]].withdrawn
-        assert not (home / "access.json").exists()
+        assert not (home / "exports" / "access.json").exists()
         assert raw(home, WORDS) == set()
         texts = {text for event in ledger.events() for text in texts_of(event.payload)}
         assert OTHERS in texts

@@ -29,7 +29,7 @@ from governance.sharing import share
 from governance.tombstone import refused_meanwhile
 from governance.transfer import export_memory, import_memory
 from tests.governance.desk import DESK, Desk, at_once, card
-from tests.governance.drafts import ANN, BOB, SYSTEM, StepClock
+from tests.governance.drafts import ANN, BOB, StepClock
 
 POLICY = at_once("default")
 REFUSED, TWIN = "Hugo Bancroft", "Ilse Marwood"
@@ -145,7 +145,7 @@ def after_another_was_pruned(desk: Desk, value: str) -> bool:
     )
     in_force(desk, other, f"ends-{value}")
     ended = EntryExpired(entry_id=f"ends-{value}", version=1, reason_code="pruned")
-    desk.ledger.append([EventDraft(ended, SYSTEM, DESK)])
+    desk.ledger.append([EventDraft(ended, ANN, DESK)])
     return again(desk, value)
 
 

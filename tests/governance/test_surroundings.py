@@ -88,7 +88,7 @@ def test_it_follows_everything_that_can_happen_to_an_entry() -> None:
     assert seen(ledger) == ([], [], 2)
     append(ledger, tombstoned(EntryRevoked, "e1", "t2"), ANN)
     assert seen(ledger) == ([], ["t2"], 1)
-    append(ledger, EntryExpired(entry_id="e2", version=1, reason_code="pruned"))
+    append(ledger, EntryExpired(entry_id="e2", version=1, reason_code="pruned"), ANN)
     assert seen(ledger) == ([], ["t2"], 0)
     append(ledger, rolled_back(5, [("e1", "revoked", "active")]), ANN)
     assert seen(ledger) == (["e1"], [], 0)

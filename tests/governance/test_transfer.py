@@ -15,6 +15,8 @@ from governance.events import (
     CaseBody,
     EntryErased,
     EntryProposed,
+    ErasureApproved,
+    ErasureRequested,
     ExportIssued,
     PolicyActivated,
     RoleGranted,
@@ -136,10 +138,21 @@ def test_an_export_overwrites_nothing_and_keeps_out_of_our_folder(
         exported(desk, out / "below" / "a-file.jsonl")
 
 
+def agreed_erasure(*entries: str) -> list[EventDraft]:
+    """An erasure that one person asked for and another agreed to."""
+    asked = ErasureRequested(
+        erasure_id="e", basis="other", reason="r", entries=list(entries), plan_digest="0" * 64
+    )
+    return [
+        EventDraft(asked, ANN, DESK),
+        EventDraft(ErasureApproved(erasure_id="e"), BOB, DESK),
+    ]
+
+
 def test_a_passage_that_was_erased_is_left_out(desk: Desk) -> None:
     desk.fact("deductible", "300 EUR")
     erased = SourceErased(source_id="call", erasure_id="e")
-    desk.ledger.append([EventDraft(erased, SYSTEM, DESK)])
+    desk.ledger.append([*agreed_erasure(), EventDraft(erased, SYSTEM, DESK)])
     (row,) = exported(desk).path.read_text().splitlines()
     assert Line.model_validate_json(row).evidence == []
 
@@ -306,7 +319,7 @@ def test_an_older_backup_brings_nothing_refused_back(desk: Desk, ended: str, dis
             entry_id=said, version=1, kind="fact", erasure_id="e",
             tombstone=desk.entry(said).tombstone,
         )  # fmt: skip
-        desk.ledger.append([EventDraft(gone, SYSTEM, DESK)])
+        desk.ledger.append([*agreed_erasure(said), EventDraft(gone, SYSTEM, DESK)])
     value = json.loads(file.read_text().splitlines()[0])["body"]["value"]
     hidden = {
         "as it was": value, "look-alikes": value.translate(HOMOGLYPHS),
