@@ -19,17 +19,15 @@ from dataclasses import dataclass
 from agent.gateway import Gateway
 from agent.memory.recall import Recall
 from agent.models.protocol import LanguageModel
-from agent.target import AgentMemory
+from agent.prompting import answer
+from agent.target import NOTE_KINDS, NOTE_TOKEN_BUDGET, AgentMemory
 from governance.drift.answers import exact_match, token_f1
-from governance.events import Arm, EntryKind, MemoryRecalled, OutcomeRecorded
+from governance.events import Arm, MemoryRecalled, OutcomeRecorded
 from governance.ledger import SystemClock
 from governance.ports import Clock
 
 ARMS: tuple[Arm, ...] = ("none", "external", "parametric", "both")
 PPM = 1_000_000
-NOTE_TOKEN_BUDGET = 384
-NOTE_KINDS: tuple[EntryKind, ...] = ("fact",)
-"""Cases and tool logs help to plan; they do not help to look up a value."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +93,8 @@ class Answerer:
             if arm in {"parametric", "both"}
             else None
         )
-        prompt = self._model.dialect.answer_prompt(asked.question, notes.texts if notes else ())
         with self._memory.serving(route.digest if route else None):
-            (text,) = self._model.generate(
-                [prompt], max_new_tokens=self._model.dialect.limits.answer_tokens
-            )
-        answer = self._model.dialect.parse_answer(text)
+            said = answer(self._model, asked.question, notes.texts if notes else ())
         recalled = MemoryRecalled(
             recall_id=self._gateway.new_id("recall", f"{run_id}:{arm}:{asked.task_id}"),
             purpose="answer",
@@ -113,9 +107,9 @@ class Answerer:
         return Answered(
             asked,
             arm,
-            answer,
-            exact_match(answer, asked.answers),
-            token_f1(answer, asked.answers),
+            said,
+            exact_match(said, asked.answers),
+            token_f1(said, asked.answers),
             recalled,
             tuple(notes.texts) if notes else (),
         )

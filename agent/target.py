@@ -33,11 +33,13 @@ from agent.memory.recall import ExternalMemory
 from agent.models.load import load_model
 from agent.models.local import LocalModel
 from agent.models.protocol import LanguageModel
+from agent.prompting import answer
 from governance.events import (
     Actor,
     AdapterActivated,
     CardRef,
     EntryActivated,
+    EntryKind,
     EntryQuarantined,
     ModuleChange,
     Payload,
@@ -50,6 +52,9 @@ from governance.state import AdapterState, EntryState, State
 SETTLER: Final = Actor(kind="system", id="settle")
 NOT_ABSORBED: Final = "not-absorbed"
 MODEL_FILE: Final = "model"
+NOTE_TOKEN_BUDGET: Final = 384
+NOTE_KINDS: Final[tuple[EntryKind, ...]] = ("fact",)
+"""Cases and tool logs help to plan; they do not help to look up a value."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class AgentMemory:
 
     def __init__(self, ledger: Ledger, model: LanguageModel) -> None:
         self.external = ExternalMemory()
+        self._earlier = ExternalMemory()
         self._ledger = ledger
         self._model = model
         self._builder: ShardBuilder | None = None
@@ -153,6 +159,26 @@ class AgentMemory:
         for digest in adapters:
             forget(digest)
 
+    def answer_at(
+        self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
+    ) -> str:
+        """See ``governance.ports.MemoryTarget``.
+
+        Raises:
+            AdapterError: the adapter that was served then is missing or altered.
+            ModelError: the model cannot be asked.
+        """
+        state = _left_out(self._ledger.state_at(seq), without)
+        notes = self._earlier.recall(
+            state, scope, question, kinds=NOTE_KINDS, token_budget=NOTE_TOKEN_BUDGET,
+            count_tokens=self._model.count_tokens,
+        )  # fmt: skip
+        route = Router.of(state, scope, self._earlier.embedder).route(question)
+        digest = state.shards[route.shard_id].active if route.shard_id else None
+        self._earlier.drop()  # each version has its own index
+        with self.serving(digest):
+            return answer(self._model, question, notes.texts)
+
     # --- settling ----------------------------------------------------------------------
 
     def _settle(
@@ -197,6 +223,22 @@ class AgentMemory:
                 hint="use --model builtin or --model local:PATH",
             )
         return self._builder
+
+
+def _left_out(state: State, entry_ids: Collection[str]) -> State:
+    """``state`` as if these entries and everything made from them had been revoked."""
+    if not entry_ids:
+        return state
+    other = state.fork()
+    gone = {name: state.entries[name] for name in entry_ids if name in state.entries}
+    for name in list(gone):
+        gone |= {child.entry_id: child for child in state.derivatives(name)}
+    for name, entry in gone.items():
+        other.entries[name] = replace(entry, status="revoked")
+    for shard in state.shards.values():
+        if any(ref.entry_id in gone for ref in state.shard_cards(shard.shard_id)):
+            other.shards[shard.shard_id] = replace(shard, active=None)
+    return other
 
 
 def open_target(home: Path, ledger: Ledger) -> AgentMemory:

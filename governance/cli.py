@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from governance.commands import (
+    bisecting,
     correcting,
     erasing,
     evidence,
@@ -122,7 +123,7 @@ def _debugging() -> bool:
 
 for _part in (
     setup, inspection, timetravel, evidence, reviewing, revoking, correcting, transferring,
-    rolling, policies, proving, serving, identity, erasing,
+    rolling, bisecting, policies, proving, serving, identity, erasing,
     signing,
 ):  # fmt: skip
     _merge(_part.app)

@@ -161,6 +161,12 @@ class NotReversibleError(RollbackError):
     """Something after the target version cannot be taken back (an erasure)."""
 
 
+class BisectError(GovernanceError):
+    """There is nothing to search, or nothing to ask."""
+
+    exit_code = 2
+
+
 class DriftError(GovernanceError):
     """A relay, an edit pair or a comparison is not well formed."""
 

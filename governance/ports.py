@@ -70,6 +70,22 @@ class MemoryTarget(Protocol):
         """Per module ‖ΔW₂ − ΔW₁‖ / ‖W‖ of two adapters, by digest."""
         ...
 
+    def answer_at(
+        self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
+    ) -> str:
+        """What the agent would have answered with its memory as of version ``seq``.
+
+        Args:
+            seq: The version.
+            scope: The reader's.
+            question: Put with both channels in use.
+            without: Entries to leave out, with everything made from them; an adapter that holds
+                one of them is not served.
+
+        Appends nothing: this is a question about the memory, not a use of it.
+        """
+        ...
+
     def forget(self, adapters: Collection[str]) -> None:
         """Delete these builds, by digest, and all that was made from erased entries.
 

@@ -35,6 +35,11 @@ class FakeTarget:
     def index_digest(self, scope: Scope) -> str:
         return f"{scope!s:x<64}"
 
+    def answer_at(
+        self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
+    ) -> str:
+        return ""
+
     def forget(self, adapters: Collection[str]) -> None:
         raise NotImplementedError
 

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -16,44 +15,14 @@ from typer.testing import CliRunner, Result
 
 from governance import cli, memory_target
 from governance.errors import PalimpsestError
-from governance.events import FactBody, ModuleChange, Scope
+from governance.events import FactBody
 from governance.ledger import Ledger
 from governance.policy import load_policy
-from governance.ports import Progress, Settled
 from tests.governance.desk import DESK, Desk, fact
 from tests.governance.drafts import ANN, BOT, StepClock
+from tests.governance.target import Target
 
 RUNNER = CliRunner()
-
-
-class Target:
-    """A memory target that counts, and fails when told to."""
-
-    calls: list[str] = []
-    error: PalimpsestError | None = None
-
-    def settle(self, scope: Scope, progress: Progress | None = None) -> Sequence[Settled]:
-        if self.error is not None:
-            raise self.error
-        self.calls.append(str(scope))
-        if progress is not None:
-            progress("building")
-        return [Settled("shard", "ab" * 32, 1, 1, reused=False)]
-
-    def adapter_intact(self, digest: str) -> bool:  # the port's signature
-        return False
-
-    def indexed(self, scope: Scope, entry_ids: Collection[str]) -> Sequence[str]:
-        return []
-
-    def index_digest(self, scope: Scope) -> str:
-        return ""
-
-    def forget(self, adapters: Collection[str]) -> None:
-        raise NotImplementedError
-
-    def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
-        return [ModuleChange(module="layer.0", relative_ppm=1200)]
 
 
 @pytest.fixture

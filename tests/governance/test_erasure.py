@@ -82,6 +82,7 @@ def raw(home: Path, *texts: str) -> set[str]:
 def test_no_file_holds_the_text_afterwards_and_a_stray_copy_stops_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with home_of(tmp_path) as ledger:
+        (home / "exports").mkdir()
         give_access(ledger, NORA, home / "exports" / "access.json", actor=OFFICER)
         stray = home / "notes.txt"
         stray.write_bytes(WORDS.encode("utf-16-le"))

@@ -41,6 +41,11 @@ class Store:
     def index_digest(self, scope: Scope) -> str:
         raise NotImplementedError
 
+    def answer_at(
+        self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
+    ) -> str:
+        raise NotImplementedError
+
     def forget(self, adapters: Collection[str]) -> None:
         raise NotImplementedError
 

@@ -152,9 +152,10 @@ def agreed_erasure(*entries: str) -> list[EventDraft]:
 def test_a_passage_that_was_erased_is_left_out(desk: Desk) -> None:
     desk.fact("deductible", "300 EUR")
     erased = SourceErased(source_id="call", erasure_id="e")
-    desk.ledger.append([*agreed_erasure(), EventDraft(erased, SYSTEM, DESK)])
-    (row,) = exported(desk).path.read_text().splitlines()
-    assert Line.model_validate_json(row).evidence == []
+    asked = agreed_erasure(desk.fact("adjuster", "Hugo Bancroft").entry_id)
+    desk.ledger.append([*asked, EventDraft(erased, SYSTEM, DESK)])
+    for row in exported(desk).path.read_text().splitlines():
+        assert Line.model_validate_json(row).evidence == []
 
 
 # --- taken back -------------------------------------------------------------------------

@@ -1,0 +1,184 @@
+"""Finding the version at which the memory began to answer wrongly.
+
+The memory has a version for every append that changed what may act. Asked about the newest and
+found bad, the lowest bad one is searched by halving: at most ⌈log₂ n⌉ + 1 questions for n
+versions. Then the head is asked again without what that append put in force: if it is good
+then, that entry is the cause; if not, something else says the same.
+
+Halving assumes that a memory, once bad, stayed bad. Where it went back and forth, what is found
+is *a* change from good to bad, with a good version right before it: :attr:`Found.before`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from governance import canonical
+from governance.errors import BisectError
+from governance.events import (
+    DriftHeld,
+    EntryActivated,
+    EntryErased,
+    EntryExpired,
+    EntryQuarantined,
+    EntryRevoked,
+    EntrySuperseded,
+    Event,
+    ReviewWithdrawn,
+    RollbackApplied,
+)
+from governance.ledger import Ledger
+from governance.state import EntryState, State
+
+Probe = Callable[[int, Collection[str]], bool]
+"""Whether the memory as of a version, without some entries, answers as it should."""
+
+CHANGES: Final = frozenset(
+    model.event_type
+    for model in (
+        EntryActivated, EntrySuperseded, EntryRevoked, EntryExpired, EntryQuarantined, EntryErased,
+        ReviewWithdrawn, RollbackApplied,
+    )
+) | {"adapter.activated", "adapter.withdrawn"}  # fmt: skip
+"""Events that change what is recalled or served."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first bad version. ``asked`` counts evaluations of the search, not of the proof."""
+
+    seq: int
+    before: int | None
+    """The good version right before; ``None``: it was bad from the first version on."""
+    asked: int
+    versions: int
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Something the bad append put in force or took away, and whether it is the cause.
+
+    ``confirmed`` is ``None`` for what was taken away: leaving it out cannot be tried.
+    """
+
+    entry: EntryState
+    event: Event
+    confirmed: bool | None
+    evidence: tuple[str, ...]
+
+
+def versions(ledger: Ledger, start: int, stop: int) -> list[int]:
+    """Versions from ``start`` to ``stop`` at which what may act had changed, and ``start``.
+
+    The number of an append's last event each: inside an append the memory may be in between.
+    Costs one look at every header in the range.
+
+    Raises:
+        BisectError: no such range.
+    """
+    head = ledger.head.seq
+    if not 0 <= start < stop <= head:
+        raise BisectError(
+            f"there is nothing to search from version {start} to {stop}",
+            hint=f"versions run from 0 to {head}",
+        )
+    found, changed, last = [start], False, None
+    for seq, data in enumerate(ledger.headers(stop), start=1):
+        if seq <= start:
+            continue
+        header = canonical.decode(data)
+        append = (header["recorded_at_us"], header["command"])
+        if changed and append != last:
+            found.append(seq - 1)
+            changed = False
+        last = append
+        changed = changed or header["type"] in CHANGES
+    if changed:
+        found.append(stop)
+    return found
+
+
+def search(candidates: Sequence[int], good: Callable[[int], bool]) -> Found | None:
+    """The lowest bad version of ``candidates``; ``None`` when the last one is good.
+
+    Args:
+        candidates: At least one, ascending.
+        good: Asked at most ⌈log₂ n⌉ + 1 times.
+    """
+    asked = 1
+    if good(candidates[-1]):
+        return None
+    low, high = 0, len(candidates) - 1
+    while low < high:
+        middle = (low + high) // 2
+        asked += 1
+        if good(candidates[middle]):
+            low = middle + 1
+        else:
+            high = middle
+    before = candidates[low - 1] if low else None
+    return Found(candidates[low], before, asked, len(candidates))
+
+
+def suspects(ledger: Ledger, found: Found, stop: int, probe: Probe) -> tuple[Suspect, ...]:
+    """What the bad append did, each entry by itself, confirmed by leaving it out at ``stop``.
+
+    Asks ``probe`` once for each entry that was put in force and is still there.
+    """
+    first = 1 if found.before is None else found.before + 1
+    state, seen = ledger.state_at(stop), dict[str, Event]()
+    for event in ledger.events(first, found.seq, types=CHANGES):
+        for name in _entries_of(event, ledger.state_at(found.seq)):
+            seen[name] = event
+    return tuple(
+        Suspect(
+            state.entries[name], event,
+            probe(stop, (name,)) if state.entries[name].status == "active" else None,
+            _evidence(ledger, state.entries[name]),
+        )
+        for name, event in seen.items()
+        if name in state.entries
+    )  # fmt: skip
+
+
+def held_entries(state: State, hold_id: str) -> tuple[DriftHeld, tuple[str, ...]]:
+    """What a drift hold speaks against: entries, and the cards of the adapters it names.
+
+    Raises:
+        BisectError: there is no such hold.
+    """
+    hold = state.drift_holds.get(hold_id)
+    if hold is None:
+        known = ", ".join(state.drift_holds) or "none"
+        raise BisectError(f"there is no alarm {hold_id!r}", hint=f"known: {known}")
+    cards = [
+        ref.entry_id
+        for digest in hold.held.adapters
+        if digest in state.adapters
+        for ref in state.adapters[digest].cards
+    ]
+    return hold.held, tuple(dict.fromkeys([*hold.held.entries, *cards]))
+
+
+def _entries_of(event: Event, state: State) -> Sequence[str]:
+    payload = event.payload
+    if isinstance(payload, RollbackApplied):
+        return [change.entry_id for change in payload.entries]
+    kind, _, name = event.header.subject.partition(":")
+    if kind == "entry":
+        return [name]
+    digest = getattr(payload, "digest", "")
+    adapter = state.adapters.get(digest)
+    return [ref.entry_id for ref in adapter.cards] if adapter is not None else []
+
+
+def _evidence(ledger: Ledger, entry: EntryState) -> tuple[str, ...]:
+    quotes = []
+    for span in entry.spans:
+        source = ledger.state.sources.get(span.source_id)
+        if source is not None and source.chars >= span.end:
+            text = ledger.source_text(span.source_id)[span.start : span.end]
+            quotes.append(f"{source.name}: {text}")
+    return tuple(quotes)

@@ -1,0 +1,36 @@
+"""The memory is asked as it was, and as if something had never been learned."""
+
+from __future__ import annotations
+
+from agent.gateway import Gateway
+from agent.models.scripted import ScriptedModel
+from agent.program import Learner, chunks
+from agent.target import AgentMemory
+from agent.workspace import Workspace
+
+QUESTION = "What is the adjuster of claim CL-1?"
+
+
+def test_earlier_versions_and_left_out_entries(
+    gateway: Gateway, workspace: Workspace, model: ScriptedModel
+) -> None:
+    before = gateway.ledger.head.seq
+    learner = Learner(gateway, model)
+    for source in workspace.transcripts:
+        for chunk in chunks(source, model, 350):
+            learner.learn(chunk)
+    ledger = gateway.ledger
+    memory, head = AgentMemory(ledger, model), ledger.head.seq
+    (fact,) = [
+        entry.entry_id
+        for entry in ledger.state.active(gateway.scope, "external")
+        if getattr(entry.body, "value", "") == "Ilse Marwood"
+    ]
+    assert memory.answer_at(head, gateway.scope, QUESTION) == "Ilse Marwood"
+    assert memory.answer_at(before, gateway.scope, QUESTION) == "unknown"
+    assert memory.answer_at(head, gateway.scope, QUESTION, without=[fact]) == "unknown"
+    other = next(e for e in ledger.state.active(gateway.scope) if e.entry_id != fact)
+    kept = memory.answer_at(head, gateway.scope, QUESTION, without=[other.entry_id, "nothing"])
+    assert kept == "Ilse Marwood"
+    assert ledger.head.seq == head  # asked, not used
+    assert ledger.state.entries[fact].status == "active"

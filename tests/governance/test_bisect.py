@@ -1,0 +1,217 @@
+"""The search: the lowest bad version in no more questions than it takes, and what did it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance import bisect as searching
+from governance import review
+from governance.commands import bisecting
+from governance.errors import BisectError
+from governance.events import DriftHeld, EntrySuperseded, Scope
+from governance.ledger import EventDraft, Ledger
+from tests.governance.desk import DESK, Desk
+from tests.governance.drafts import ANN, SYSTEM, draft, life, source
+from tests.governance.target import Target
+
+
+@given(st.integers(1, 400), st.data())
+def test_the_lowest_bad_version_is_found_in_log_n_questions(
+    count: int, data: st.DataObject
+) -> None:
+    bad = data.draw(st.integers(0, count - 1))
+    asked: list[int] = []
+
+    def good(seq: int) -> bool:
+        asked.append(seq)
+        return seq < bad * 10
+
+    found = searching.search([place * 10 for place in range(count)], good)
+    assert found is not None
+    assert found.seq == bad * 10
+    assert found.before == (None if bad == 0 else (bad - 1) * 10)
+    assert found.asked == len(asked) <= math.ceil(math.log2(count)) + 1
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_of_a_memory_that_went_back_and_forth_a_change_for_the_worse_is_found(
+    history: list[bool],
+) -> None:
+    found = searching.search(range(len(history)), history.__getitem__)
+    if history[-1]:
+        assert found is None
+        return
+    assert found is not None
+    assert not history[found.seq]
+    assert found.before is None or history[found.before]
+
+
+class Learned(Desk):
+    """A right value, unrelated things, then a wrong one that takes its place."""
+
+    right: str = ""
+    wrong: str = ""
+
+
+@pytest.fixture
+def desk() -> Learned:
+    desk = Learned()
+    desk.right = desk.fact("deductible", "300 EUR").entry_id
+    desk.fact("adjuster", "Hugo Bancroft")
+    desk.recall("x")
+    wrong = desk.fact("deductible", "350 EUR", replaces=desk.right).entry_id
+    entry = desk.entry(wrong)
+    review.approve(
+        desk.ledger, wrong, actor=ANN, reason_code="correction", expected_version=1,
+        expected_digest=entry.content_digest,
+    )  # fmt: skip
+    desk.wrong = wrong
+    desk.fact("inspection", "10 March")
+    return desk
+
+
+class Reader(Target):
+    """Answers with the deductible that is in force at a version."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.asked: list[tuple[int, tuple[str, ...]]] = []
+
+    def answer_at(
+        self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
+    ) -> str:
+        self.asked.append((seq, tuple(without)))
+        values = [
+            entry.body.value  # type: ignore[union-attr]
+            for entry in self.ledger.state_at(seq).active(scope)
+            if entry.entry_id not in without and getattr(entry.body, "attribute", "") == question
+        ]
+        return values[-1] if values else "unknown"
+
+
+def test_only_versions_at_which_memory_changed_are_asked_about(desk: Learned) -> None:
+    head = desk.ledger.head.seq
+    found = searching.versions(desk.ledger, 0, head)
+    assert found[0] == 0
+    assert found[-1] == head
+    acting = [
+        event.header.seq for event in desk.ledger.events(types=["entry.activated"])
+    ]  # fmt: skip
+    assert len(found) - 1 == len(acting) == 4
+    assert all(first <= last for first, last in zip(acting, found[1:], strict=True))
+    for start, stop in ((3, 3), (5, 2), (0, head + 1)):
+        with pytest.raises(BisectError, match="nothing to search"):
+            searching.versions(desk.ledger, start, stop)
+
+
+def test_the_entry_is_named_with_its_evidence_and_confirmed(desk: Learned) -> None:
+    reader, head = Reader(desk.ledger), desk.ledger.head.seq
+
+    def probe(seq: int, without: Collection[str]) -> bool:
+        return reader.answer_at(seq, DESK, "deductible", without=without) in {"300 EUR", "unknown"}
+
+    candidates = searching.versions(desk.ledger, 0, head)
+    found = searching.search(candidates, lambda seq: probe(seq, ()))
+    assert found is not None
+    blamed = {
+        one.entry.entry_id: one for one in searching.suspects(desk.ledger, found, head, probe)
+    }
+    wrong, right = blamed[desk.wrong], blamed[desk.right]
+    assert wrong.confirmed is True
+    assert wrong.entry.decided_by == ANN
+    assert wrong.evidence == ("calls/17: the deductible is 350 EUR.",)
+    assert (right.confirmed, type(right.event.payload)) == (None, EntrySuperseded)
+
+
+def test_what_a_drift_hold_names(desk: Learned) -> None:
+    held = DriftHeld(hold_id="d1", reason="worse", alarm="a1", entries=["e9"], adapters=["none"])
+    desk.ledger.append([EventDraft(held, SYSTEM, DESK)])
+    assert searching.held_entries(desk.ledger.state, "d1") == (held, ("e9",))
+    with pytest.raises(BisectError, match="no alarm") as caught:
+        searching.held_entries(desk.ledger.state, "d2")
+    assert caught.value.hint == "known: d1"
+
+
+# --- the command -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(desk: Learned, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    """The command, on the desk's ledger."""
+    reader = Reader(desk.ledger)
+    monkeypatch.setattr(bisecting, "open_ledger", lambda home: nullcontext(desk.ledger))
+    monkeypatch.setattr("governance.memory_target.load_target", lambda ledger: reader)
+    return reader
+
+
+def run(**options: object) -> None:
+    bisecting.bisect(home=Path("x"), as_json=True, **options)  # type: ignore[arg-type]
+
+
+def test_the_command_names_the_first_bad_version(
+    desk: Learned, command: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = DriftHeld(hold_id="d1", reason="worse", alarm="a1", entries=[desk.wrong])
+    desk.ledger.append([EventDraft(held, SYSTEM, DESK)])
+    run(question="deductible", expect=["300 EUR", "unknown"], alarm="d1")
+    said = json.loads(capsys.readouterr().out)
+    (cause,) = [one for one in said["suspects"] if one["confirmed"]]
+    assert (cause["entry_id"], cause["held_by_alarm"]) == (desk.wrong, True)
+    assert said["last_good"] < said["first_bad"] == desk.ledger.event(cause["event"]).header.seq + 1
+    assert said["evaluations"] <= math.ceil(math.log2(said["versions"])) + 1
+    bisecting.bisect(home=Path("x"), question="deductible", expect=["300 EUR", "unknown"])
+    shown = capsys.readouterr().out
+    assert "is bad, version" in shown
+    assert f"palimpsest revoke {desk.wrong}" in shown
+
+
+def test_a_question_that_is_answered_rightly_is_never_bad(
+    command: Reader, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "probe.jsonl"
+    file.write_text('{"question": "adjuster", "answers": ["Hugo Bancroft"]}\n\n')
+    run(probe=file)
+    assert json.loads(capsys.readouterr().out)["first_bad"] is None
+    bisecting.bisect(home=Path("x"), probe=file)
+    assert "nothing to find" in capsys.readouterr().out
+    assert len(command.asked) == 2
+
+
+def test_what_was_always_bad_has_no_good_version(
+    command: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bisecting.bisect(home=Path("x"), question="colour", expect=["red"])
+    shown = capsys.readouterr().out
+    assert "bad from the first version on" in shown
+    assert "leaving out a single entry does not help" in shown
+
+
+def test_wrong_input_is_said_clearly(
+    desk: Learned, command: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, broken = tmp_path / "empty", tmp_path / "broken"
+    empty.write_text("\n")
+    broken.write_text('{"question": "x"}\n')
+    for options, match in (
+        ({}, "what should be asked"), ({"question": "q"}, "right answer"),
+        ({"question": "q", "probe": empty}, "what should be asked"),
+        ({"probe": empty}, "is empty"), ({"probe": broken}, "holds no probes"),
+        ({"probe": tmp_path / "none"}, "holds no probes"),
+    ):  # fmt: skip
+        with pytest.raises(BisectError, match=match):
+            run(**options)
+    run(question="deductible", expect=["300 EUR", "unknown"], scope="mutual/desk")
+    monkeypatch.setattr("governance.memory_target.load_target", lambda ledger: None)
+    with pytest.raises(BisectError, match="no agent memory"):
+        run(question="q", expect=["a"])
+    desk.ledger.append([draft(source("s1")), *life("elsewhere")])
+    with pytest.raises(BisectError, match="several scopes"):
+        run(question="q", expect=["a"])
