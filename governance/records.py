@@ -377,8 +377,8 @@ class Entries(Layered[EntryState]):
         own = self.set_here()
         found = [entry for entry in own.values() if entry.history[-1] > seq]
         if self._source is not None:
-            ids = self._source.touched_since(seq)
-            found += [self[entry_id] for entry_id in ids if entry_id not in own]
+            ids = [one for one in self._source.touched_since(seq) if one not in own]
+            found += self._source.fetch(ids).values()
         return iter(sorted(found, key=lambda entry: entry.history[0]))
 
     def derivatives(self, roots: Collection[str]) -> list[EntryState]:
