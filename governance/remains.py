@@ -44,12 +44,18 @@ class Needles:
 
 
 def needles_of(ledger: Ledger, keys: Keystore, events: Collection[int]) -> Needles:
-    """Texts in the payloads of these events, and their secrets."""
+    """Texts in the payloads of these events, and their secrets.
+
+    Not what their headers say as well, such as the episode: a header is hashed and stays.
+    """
+    selected = list(_selected(ledger, events))
+    staying = "\n".join(event.header.episode or "" for event in selected)
     texts = {
         spelling: piece
-        for event in _selected(ledger, events)
+        for event in selected
         for text in texts_of(event.payload)
         for piece in pieces(text)
+        if piece not in staying
         for spelling in spellings(piece)
     }
     return Needles(texts, frozenset(keys.secrets(events)))

@@ -116,6 +116,7 @@ RULES: dict[str, tuple[str, ...]] = {
         ("tests/governance/test_transfer.py::test_an_older_backup_brings_nothing_refused_back"),
     ),
     "10 revocation reaches every derivative": (
+        "tests/agent/running/test_deletion_sequence.py::test_the_deletion_sequence",
         (
             "tests/governance/test_sharing.py::"
             "test_revoking_the_original_takes_every_copy_and_what_was_made_from_it"
