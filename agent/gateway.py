@@ -92,6 +92,9 @@ class Gateway:
     def register(self, source: Source) -> bool:
         """Register evidence; False when this very text was registered before.
 
+        Raises:
+            ForgottenError: it is about a person who was erased.
+
         Side effects: appends ``source.ingested``.
         """
         source_id = self.source_id(source)
@@ -114,10 +117,10 @@ class Gateway:
         draft = EventDraft(payload, self._importer, self.scope, data_subject=source.data_subject)
         return not self.ledger.append([draft], key=f"ingest:{source_id}").repeated
 
-    def erased(self, source: Source) -> bool:
-        """Whether this very text was erased: then nothing is read from it again."""
+    def readable(self, source: Source) -> bool:
+        """Whether this very text is registered and was not erased: else nothing is read from it."""
         known = self.ledger.state.sources.get(self.source_id(source))
-        return known is not None and known.kind == "erased"
+        return known is not None and known.kind != "erased"
 
     def propose(self, proposal: Proposal, *, known: str = "") -> bool:
         """Propose, verify and let the policy decide; False when it is an entry already.

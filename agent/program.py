@@ -3,7 +3,8 @@
 The program owns control flow, budget and parsing; the model is asked one narrow question
 at a time and sees only what that step needs (LLM Programs, arXiv 2305.05364). Extraction
 runs with the adapter off and on the cited turns alone, so nothing learned earlier can
-colour what is learned now (DESIGN section 7).
+colour what is learned now (DESIGN section 7). An instruct model is also shown the allowed cards
+of the transcript's earlier parts, so as not to write them again; the record names them.
 
 A *chunk* is what fits the working context. Every chunk ends in one ``memory.recalled``
 event whose idempotency key names it: a run that was killed finds its chunks done and
@@ -16,12 +17,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from agent.extraction import extract
+from agent.extraction import Extraction, extract
 from agent.gateway import Gateway, Proposal
 from agent.memory.records import case_proposal, tool_proposal
 from agent.models.protocol import Draft, LanguageModel
 from agent.workspace import Source, SourceTurn
-from governance.events import CardBody, FactBody, MemoryRecalled, Origin, Span
+from governance.events import CardBody, FactBody, MemoryRecalled, Origin, Span, text_of
+from governance.state import EntryState
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Learned:
     drafts: int
     proposed: int
     repeated: bool = False
+    unreadable: int = 0
+    """Windows from which nothing could be read, however often the model was asked."""
 
 
 def chunks(source: Source, model: LanguageModel, budget_tokens: int) -> Iterator[Chunk]:
@@ -81,7 +85,8 @@ class Learner:
         key = self._key(chunk)
         if self._gateway.done(key):
             return Learned(chunk, 0, 0, repeated=True)
-        drafts = self.extract(chunk)
+        shown = self._written(chunk)
+        extraction, drafts = self.extract(chunk, shown)
         proposals = [*self._from_drafts(chunk, drafts), *self._from_tools(chunk)]
         proposed = sum(
             self._gateway.propose(proposal, known=chunk.source.subject) for proposal in proposals
@@ -92,25 +97,49 @@ class Learner:
                     recall_id=self._gateway.new_id("extract", key),
                     purpose="extract",
                     query=f"{chunk.source.source_id}#{chunk.number}",
-                    entries=[],
+                    entries=[entry.entry_id for entry in shown],
                 )
             ],
             key=key,
             episode=chunk.source.source_id,
             data_subject=chunk.source.data_subject,
         )
-        return Learned(chunk, len(drafts), proposed)
+        return Learned(chunk, len(drafts), proposed, unreadable=extraction.unreadable)
 
     def finish(self, source: Source) -> int:
         """Write the case of a completed task: what was asked, done, and how it ended."""
         proposal = case_proposal(source, self._gateway.source_id(source))
         return 0 if proposal is None else int(self._gateway.propose(proposal, known=source.subject))
 
-    def extract(self, chunk: Chunk) -> list[tuple[Draft, SourceTurn]]:
+    def extract(
+        self, chunk: Chunk, shown: Sequence[EntryState] = ()
+    ) -> tuple[Extraction, list[tuple[Draft, SourceTurn]]]:
         """What the model finds worth remembering, each with the turn it rests on."""
         spoken = [turn for turn in chunk.turns if turn.tool is None]
-        found = extract(self._model, [turn.turn for turn in spoken], chunk.source.subject)
-        return [(one.draft, spoken[one.turn]) for one in found]
+        known = [text_of(entry.body) for entry in shown]
+        extraction = extract(
+            self._model, [turn.turn for turn in spoken], chunk.source.subject, known
+        )
+        return extraction, [(one.draft, spoken[one.turn]) for one in extraction.found]
+
+    def _written(self, chunk: Chunk) -> list[EntryState]:
+        """Allowed cards from earlier parts of this transcript, if the model is shown any.
+
+        Nothing that waits for a person reaches a prompt. And nothing from this part: a chunk
+        that was killed half-way is asked the same again.
+        """
+        limit = self._model.dialect.limits.known_cards
+        if not limit:
+            return []
+        source_id = self._gateway.source_id(chunk.source)
+        before = chunk.turns[0].text_start
+        allowed = self._gateway.ledger.state.having(self._gateway.scope, "approved", "active")
+        return [
+            entry
+            for entry in allowed
+            if isinstance(entry.body, CardBody)
+            and all(span.source_id == source_id and span.start < before for span in entry.spans)
+        ][-limit:]
 
     def _from_drafts(
         self, chunk: Chunk, drafts: Sequence[tuple[Draft, SourceTurn]]

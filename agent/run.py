@@ -17,12 +17,13 @@ from agent.answering import ARMS, Answered, Answerer, Asked
 from agent.errors import AgentError
 from agent.gateway import Gateway
 from agent.models.protocol import LanguageModel
-from agent.program import Chunk, Learner, chunks
+from agent.program import Chunk, Learned, Learner, chunks
 from agent.relay import RelayDriver
 from agent.summary import Summary, summarise
 from agent.target import AgentMemory, remember_model
 from agent.workspace import Source, Workspace
 from governance import canonical
+from governance.errors import ForgottenError
 from governance.events import Actor, Arm, PolicyActivated, Scope
 from governance.housekeeping import housekeep
 from governance.ledger import SYSTEM, EventDraft, Ledger
@@ -165,9 +166,17 @@ def _only_scope(ledger: Ledger) -> Scope:
 def _ingest(gateway: Gateway, workspace: Workspace, observer: Observer) -> None:
     observer.stage("Ingest", len(workspace.sources))
     for source in workspace.sources:
-        fresh = gateway.register(source)
-        known = "erased: left out" if gateway.erased(source) else "known"
-        observer.step(source.source_id if fresh else f"{source.source_id} ({known})")
+        observer.step(f"{source.source_id}{_registered(gateway, source)}")
+
+
+def _registered(gateway: Gateway, source: Source) -> str:
+    """Register ``source``; what to add to its name. One that may not be read stops no run."""
+    try:
+        if gateway.register(source):
+            return ""
+    except ForgottenError:
+        return " (about a person who was erased: left out)"
+    return " (known)" if gateway.readable(source) else " (erased: left out)"
 
 
 def _learn(
@@ -190,7 +199,14 @@ def _learn(
         if last:
             learner.finish(chunk.source)
         memory.settle(gateway.scope, observer.note)
-        observer.step("known" if learned.repeated else f"{learned.proposed} proposed")
+        observer.step(_learned(learned))
+
+
+def _learned(learned: Learned) -> str:
+    if learned.repeated:
+        return "known"
+    unread = f", {learned.unreadable} reply(ies) unreadable" if learned.unreadable else ""
+    return f"{learned.proposed} proposed{unread}"
 
 
 def _feed(source: Source, model: LanguageModel, budget: int) -> Iterable[Chunk]:
@@ -198,7 +214,7 @@ def _feed(source: Source, model: LanguageModel, budget: int) -> Iterable[Chunk]:
 
 
 def _remaining(gateway: Gateway, workspace: Workspace) -> list[Source]:
-    return [source for source in workspace.sources if not gateway.erased(source)]
+    return [source for source in workspace.sources if gateway.readable(source)]
 
 
 def _answer(
@@ -225,7 +241,7 @@ def _relay(
     observer.stage("Relay", 2 * rounds * len(workspace.relay_documents))
     driver = RelayDriver(gateway, model)
     for name in workspace.relay_documents:
-        if gateway.erased(workspace.source(name)):
+        if not gateway.readable(workspace.source(name)):
             continue
         steps = 0
         for step in driver.run(

@@ -65,7 +65,8 @@ class Limits:
     """How much one call may carry: new tokens per task, and lines of one patch prompt.
 
     ``extraction_floor`` is the least probability (0 to 1) of any token in a line of an
-    extraction that is taken seriously; 0 takes everything.
+    extraction that is taken seriously; 0 takes everything. ``known_cards`` is how many of
+    the cards already written an extraction prompt shows.
     """
 
     answer_tokens: int
@@ -74,6 +75,7 @@ class Limits:
     rewrite_tokens: int
     patch_lines: int
     extraction_floor: float = 0.0
+    known_cards: int = 0
 
 
 class Dialect(Protocol):
@@ -106,7 +108,14 @@ class Dialect(Protocol):
         """Prompt for what is worth remembering in ``turns``.
 
         ``subject`` names what the transcript is about when a turn does not (a claim
-        number, a booking id); ``known`` are questions that already have a card.
+        number, a booking id); ``known`` are the cards already written, ``question answer``.
+        """
+        ...
+
+    def ask_again(self, prompt: str, text: str) -> str | None:
+        """The prompt to try extraction with once more; ``None`` when ``text`` is an answer.
+
+        An empty answer is one. A dialect whose model cannot take a correction gives ``None``.
         """
         ...
 

@@ -171,8 +171,7 @@ class BuiltinDialect:
     ) -> str:
         """Prompt for the facts of the last of ``turns``.
 
-        ``known`` is not shown to the model (it could not use it): drop or supersede
-        known questions after parsing.
+        ``known`` is not shown to the model: it could not use it.
         """
         window = turns[-EXTRACTION_TURNS:]
         lines = [f"{clean(turn.speaker)}: {clean(turn.text)}" for turn in window]
@@ -180,6 +179,10 @@ class BuiltinDialect:
             return f"{CARDS} {clean(subject)}\n{TURN}{OUT}"
         context = "".join(f"{line}\n" for line in lines[:-1])
         return f"{CARDS} {clean(subject)}\n{context}{TURN} {lines[-1]}{OUT}"
+
+    def ask_again(self, prompt: str, text: str) -> str | None:  # noqa: ARG002 - the protocol's
+        """Never: it was not trained to correct itself, and the same prompt gives the same."""
+        return None
 
     def extraction_target(self, facts: Sequence[tuple[str, str, str | None]]) -> str:
         """What a correct model writes for ``(value, attribute, subject or None)``.

@@ -109,7 +109,7 @@ def test_a_chunk_killed_before_its_mark_is_learned_without_duplicates(
     (whole,) = chunks(workspace.transcripts[0], model, 10_000)
     learner = Learner(gateway, model)
     # Everything but the mark: as if the process had died after the last proposal.
-    drafts = learner.extract(whole)
+    _, drafts = learner.extract(whole)
     assert drafts
     for proposal in learner._from_drafts(whole, drafts):
         assert gateway.propose(proposal, known=whole.source.subject)
