@@ -1,8 +1,9 @@
 """Who may do what: which roles an event needs, and what a token opens. Pure.
 
-One table says which events a person may cause. ``transitions`` holds every append of a home
-that has roles against it, so it binds whoever writes, in this process or through the
-service; the service also holds principals with a token against their kind and their bounds.
+One table says which events a person may cause, another which a program may. ``transitions``
+holds every append against them (a person's once the home has roles), so they bind whoever
+writes, in this process or through the service; the service also holds principals with a token
+against their bounds.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ MACHINE_EVENTS: Final = frozenset(
     {*_RECORDS, "entry.activated"} | {name for name in PAYLOADS if name.startswith("adapter.")}
 )
 """What agents and importers may append with a token. They propose through the policy."""
+
+_PROGRAM_EVENTS: Final = MACHINE_EVENTS | {"entry.proposed", "entry.expired", "command.refused"}
+"""What agents and importers may append at all, in this process or through the service."""
 
 FREE_EVENTS: Final = frozenset({*_RECORDS, "entry.proposed", "review.commented", "command.refused"})
 """What any person may append: none of it lets an entry act."""
@@ -91,6 +95,23 @@ def check_role(event_type: str, actor: Actor, held: frozenset[str]) -> None:
             f"{actor} does not hold the role {' or '.join(names)}, which {event_type} needs",
             hint=f"an admin can grant it: palimpsest role grant {actor} {names[0]}",
         )
+
+
+def check_program(event_type: str, actor: Actor) -> None:
+    """Refuse an agent or importer that decides: a program proposes and records, no more.
+
+    Raises:
+        NotAuthorisedError: it does.
+    """
+    if actor.kind in {"agent", "importer"} and event_type not in _PROGRAM_EVENTS:
+        raise _decided_elsewhere(event_type, actor)
+
+
+def _decided_elsewhere(event_type: str, actor: Actor) -> NotAuthorisedError:
+    return NotAuthorisedError(
+        f"{actor} is no person and may not append {event_type}",
+        hint="a program proposes and records; verifiers, policies and people decide",
+    )
 
 
 # --- principals -------------------------------------------------------------------------
@@ -197,9 +218,7 @@ def check_write(principal: Principal, event_type: str, actor: Actor, scope: Scop
     if actor.kind == "human":
         check_role(event_type, actor, principal.roles)
     elif event_type not in MACHINE_EVENTS:
-        raise NotAuthorisedError(
-            f"{actor} may not append {event_type}", hint="policies and people decide"
-        )
+        raise _decided_elsewhere(event_type, actor)
 
 
 def check_bounds(principal: Principal, scope: Scope) -> None:

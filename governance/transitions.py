@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from governance.access import check_role, parse_principal
+from governance.access import check_program, check_role, parse_principal
 from governance.errors import (
     AppendConflictError,
     FrozenError,
@@ -38,7 +38,6 @@ from governance.events import (
     EntryExpired,
     EntryPayload,
     EntryProposed,
-    EntryVerified,
     ExportIssued,
     ExportWithdrawn,
     KeyRotated,
@@ -99,6 +98,7 @@ def check(state: State, payload: Payload, actor: Actor, scope: Scope, now_us: in
     """
     if actor.kind == "human" and state.roles:
         check_role(payload.event_type, actor, state.roles.get(str(actor), frozenset()))
+    check_program(payload.event_type, actor)
     if state.frozen and isinstance(payload, EntryProposed | EntryActivated | AdapterActivated):
         raise FrozenError("learning is frozen", hint="`palimpsest thaw` ends it")
     if isinstance(payload, EntryProposed):
@@ -228,7 +228,6 @@ def _check_step(
             f"entry {payload.entry_id}: the decision is about other content",
             hint="reload it and decide again",
         )
-    _check_judge(payload, actor)
     _check_arrow(entry, payload)
     check_review(state, entry, payload, actor, now_us)
     if isinstance(payload, EntryApproved):
@@ -241,15 +240,6 @@ def _check_step(
         check_effect(entry, now_us)
         if entry.channel == "parametric":
             _check_home(state, payload)
-
-
-def _check_judge(payload: EntryPayload, actor: Actor) -> None:
-    """A model does not decide; that the author does not is ``review_rules``'s business."""
-    if isinstance(payload, Decision | EntryVerified) and actor.kind == "agent":
-        raise NotAuthorisedError(
-            f"{actor} is a model: it may propose entry {payload.entry_id}, not judge it",
-            hint="verifiers, policies and people decide",
-        )
 
 
 def _check_arrow(entry: EntryState, payload: EntryPayload) -> None:

@@ -14,6 +14,7 @@ from governance.errors import (
     FrozenError,
     IllegalTransitionError,
     LedgerError,
+    NotAuthorisedError,
     SelfReviewError,
     StoreError,
 )
@@ -30,6 +31,7 @@ from governance.merkle import leaf_hash, root_hash
 from governance.state import State
 from tests.governance.drafts import (
     ANN,
+    BOB,
     BOT,
     ELSEWHERE,
     SYSTEM,
@@ -207,7 +209,9 @@ def test_rules_are_enforced_by_the_append_itself(any_ledger: Ledger) -> None:
     with pytest.raises(SelfReviewError):
         append(any_ledger, decided(EntryApproved), ANN)
     with pytest.raises(AppendConflictError):
-        append(any_ledger, decided(EntryApproved, body=fact_body("900 EUR")), BOT)
+        append(any_ledger, decided(EntryApproved, body=fact_body("900 EUR")), BOB)
+    with pytest.raises(NotAuthorisedError, match="no person"):
+        append(any_ledger, decided(EntryApproved), BOT)
     with pytest.raises(LedgerError, match="scope"):
         append(any_ledger, decided(EntryApproved), SYSTEM, Scope(user="x"))
     any_ledger.append(approved_card())

@@ -353,8 +353,9 @@ def test_only_people_claim_only_what_waits_and_only_for_a_while() -> None:
         )
         office.ledger.append([EventDraft(payload, actor, office.desk.scope)])
 
-    with pytest.raises(NotAuthorisedError, match="no person"):
-        claimed(entry_id, 60, BOT)
+    for machine in (BOT, SYSTEM):
+        with pytest.raises(NotAuthorisedError, match="no person"):
+            claimed(entry_id, 60, machine)
     with pytest.raises(ReviewError, match="15 min at most"):
         claimed(entry_id, 16 * 60 + 1, ANN)
     acting = office.desk.fact("deductible", "300 EUR").entry_id

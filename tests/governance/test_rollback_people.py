@@ -33,7 +33,7 @@ from governance.rollback import (
 )
 from governance.rollback_rules import servable_at
 from tests.governance.desk import Desk, fact
-from tests.governance.drafts import ANN, BOB, BOT, header
+from tests.governance.drafts import ANN, BOB, BOT, POLICY, header
 from tests.governance.test_refusals import refusals
 from tests.governance.test_rollback import standing as stands
 
@@ -92,7 +92,7 @@ def test_who_asked_does_not_accept_nor_does_a_machine() -> None:
         accept_rollback(desk.ledger, requested.rollback_ids, actor=BOT)
     accepted = RollbackAccepted(rollback_id=requested.rollback_ids[0])
     with pytest.raises(NotAuthorisedError, match="not a person"):
-        desk.ledger.append([EventDraft(accepted, BOT, desk.scope)])
+        desk.ledger.append([EventDraft(accepted, POLICY, desk.scope)])
     with pytest.raises(LedgerError, match="another agent"):
         desk.ledger.append([EventDraft(accepted, BOB, Scope(tenant="other"))])
     accept_rollback(desk.ledger, requested.rollback_ids, actor=BOB)
@@ -150,8 +150,9 @@ def test_requests_that_make_no_sense() -> None:
         rollback_id="r", to_seq=then, only_scope=None, only_channel=None, plan_digest="p",
         reason_code="drill",
     )  # fmt: skip
-    with pytest.raises(NotAuthorisedError, match="not a person"):
-        desk.ledger.append([EventDraft(asking, BOT, desk.scope)])
+    for machine in (BOT, POLICY):
+        with pytest.raises(NotAuthorisedError, match=r"no person|not a person"):
+            desk.ledger.append([EventDraft(asking, machine, desk.scope)])
     late = asking.model_copy(update={"to_seq": 9999})
     with pytest.raises(LedgerError, match="does not exist yet"):
         desk.ledger.append([EventDraft(late, ANN, desk.scope)])

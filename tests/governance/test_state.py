@@ -16,6 +16,7 @@ from governance.errors import (
 )
 from governance.events import (
     Actor,
+    ActorKind,
     Decision,
     EntryApproved,
     EntryExpired,
@@ -156,11 +157,28 @@ def test_a_policy_may_approve_what_a_model_wrote_but_no_model_judges() -> None:
     world = World(SOURCE, draft(proposed(), BOT))
     other = Actor(kind="agent", id="another-model")
     for actor in (BOT, other):
-        world.refuses(NotAuthorisedError, verified(), actor, match="model")
+        world.refuses(NotAuthorisedError, verified(), actor, match="no person")
     world.does(draft(verified()))
     for kind in (EntryApproved, EntryRejected, EntryQuarantined):
         world.refuses(NotAuthorisedError, decided(kind), other)
     assert world.does(draft(decided(EntryApproved), POLICY)).status() == "approved"
+
+
+@pytest.mark.parametrize("kind", ["agent", "importer"])
+def test_no_program_decides_on_memory_or_on_its_rules(kind: ActorKind) -> None:
+    """Each is refused to a program in the append itself, and done by a person right after."""
+    program = Actor(kind=kind, id="program")
+    world = World(SOURCE, *life("e1"), draft(proposed("e2"), program), draft(verified("e2")))
+    for payload in (
+        LedgerFrozen(reason=""), LedgerThawed(reason=""),
+        PolicyActivated(name="mine", digest="d" * 64, text="name: mine"),
+        rolled_back(4, [("e1", "active", "approved")]),
+        rolled_back(5, [("e1", "approved", "active")]),
+        decided(EntryApproved, "e2"), EntrySuperseded(entry_id="e1", version=1, by="e2"),
+        decided(EntryRevoked, "e2"),
+    ):  # fmt: skip
+        world.refuses(NotAuthorisedError, payload, program, match="no person")
+        world.does(draft(payload, ANN))
 
 
 # --- evidence ----------------------------------------------------------------------------
