@@ -61,6 +61,7 @@ class Housekeeper:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._read = 0
+        self._removed = 0
         self._waiting: set[str] = set()
         self._expired_us = 0
 
@@ -78,15 +79,17 @@ class Housekeeper:
             )
             self._waiting |= {one.entry_id for one in found if one.terms != ReviewTerms()}
             self._read = state.seq
-            remove_withdrawn(self._ledger)
         waiting = [state.entries[entry_id] for entry_id in sorted(self._waiting)]
         self._waiting -= {one.entry_id for one in waiting if one.status != "approved"}
         done = take_effect(self._ledger, waiting)
         now = self._ledger.now_us()
-        if now < self._expired_us + EXPIRY_EVERY_US:
-            return done
-        self._expired_us = now
-        return done.and_expired(expire_due(self._ledger, now))
+        if now >= self._expired_us + EXPIRY_EVERY_US:
+            self._expired_us = now
+            done = done.and_expired(expire_due(self._ledger, now))
+        if state.seq > self._removed:  # last: a file that cannot be deleted holds up nothing else
+            remove_withdrawn(self._ledger)
+            self._removed = state.seq
+        return done
 
     def _decided(self, start: int, stop: int) -> Iterable[EntryState]:
         events = self._ledger.events(start, stop, types=[EntryApproved.event_type])

@@ -161,6 +161,10 @@ class EntryState:
             return None
         return self.decided_at_us + self.terms.delay_s * 1_000_000
 
+    def claimant(self, now_us: int) -> Actor | None:
+        """Who is deciding on it at that time; a claim ends by itself."""
+        return self.claimed_by if now_us < self.claimed_until_us else None
+
     def as_of(self, seq: int) -> EntryState | None:
         """The entry as it was right after event ``seq``; ``None`` before its proposal."""
         entry: EntryState | None = self

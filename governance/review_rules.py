@@ -87,8 +87,7 @@ def due(entry: EntryState, now_us: int) -> bool:
 
 def claimed_by_other(entry: EntryState, actor: Actor, now_us: int) -> bool:
     """Whether somebody else is deciding on the entry."""
-    running = entry.claimed_by is not None and now_us < entry.claimed_until_us
-    return running and entry.claimed_by != actor
+    return entry.claimant(now_us) not in {None, actor}
 
 
 def check_unclaimed(entry: EntryState, actor: Actor, now_us: int) -> None:

@@ -100,11 +100,6 @@ class RollbackPlan:
         """The memory stands like that already."""
         return not self.entries and not self.shards
 
-    @property
-    def unservable(self) -> tuple[str, ...]:
-        """Shards that served, at the target, an adapter holding what was erased since."""
-        return tuple(move.shard_id for move in self.shards if move.holds_erased)
-
     def with_effect(self, effect: Effect) -> tuple[EntryMove, ...]:
         """Entries on which the rollback has this effect."""
         return tuple(move for move in self.entries if effect in move.effects)

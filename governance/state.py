@@ -392,7 +392,8 @@ def _decided(entry: EntryState, header: Header, payload: Decision) -> dict[str, 
         "decided_seq": header.seq, "decided_at_us": header.recorded_at_us, "signed_by": None,
     }  # fmt: skip
     if isinstance(payload, ReviewEndorsed):
-        return changes | {"endorsed_by": (*entry.endorsed_by, header.actor)}
+        agreed = (*entry.endorsed_by, header.actor)
+        return changes | {"endorsed_by": agreed, "claimed_by": None, "claimed_until_us": 0}
     if header.actor.kind == "policy":  # people have the terms; rules act at once
         changes["terms"] = ReviewTerms()
     if isinstance(payload, EntryQuarantined):

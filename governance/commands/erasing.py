@@ -440,7 +440,7 @@ def _print_done(done: Erased, *, as_json: bool) -> None:
         print_json({
             "erasure_id": done.erasure_id, "events": done.events, "entries": done.entries,
             "sources": done.sources, "adapters": list(done.adapters),
-            "exports": list(done.exports), "searched": done.searched, "hits": 0,
+            "exports": list(done.exports), "searched": done.searched,
             "receipt": receipt_data(done.receipt),
         })  # fmt: skip
     else:

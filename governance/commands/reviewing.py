@@ -53,7 +53,7 @@ def list_queue(
     """What waits for a person, riskiest first."""
     reader = parse_scope(scope)
     with open_ledger(home) as ledger:
-        waiting = _waiting(ledger, reader)
+        waiting, now_us = _waiting(ledger, reader), ledger.now_us()
     from governance.commands import describe, render  # noqa: PLC0415
     from governance.events import text_of  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def list_queue(
             entry.body.kind,
             render.short(text_of(entry.body)),
             render.short(entry.review_message or _failed(entry)),
-            render.short(_whose(entry)),
+            render.short(_whose(entry, now_us)),
         )
         for entry in waiting[:limit]
     ]
@@ -307,7 +307,7 @@ def _decide(home: Path, entry_id: str, decide: Decide, *, build: bool, as_json: 
         scopes = _concerned(ledger, receipt, seen.scope)
         rebuilt = rebuild(ledger, scopes if build else (), progress)
         entry = ledger.state.entries[seen.entry_id]
-        head = ledger.head.seq
+        head, outlook = ledger.head.seq, _outlook(entry, ledger.now_us())
     if as_json:
         print_json({
             "entry_id": entry.entry_id, "status": entry.status, "head": head,
@@ -319,23 +319,22 @@ def _decide(home: Path, entry_id: str, decide: Decide, *, build: bool, as_json: 
             ],
         })  # fmt: skip
     else:
-        typer.echo(
-            f"{entry.entry_id} is {entry.status} (version {receipt.last_seq}){_outlook(entry)}"
-        )
+        typer.echo(f"{entry.entry_id} is {entry.status} (version {receipt.last_seq}){outlook}")
         for one in rebuilt.settled:
             how = "found in the store" if one.reused else "built"
             typer.echo(f"shard {one.shard_id}: {(one.digest or 'no adapter')[:12]} {how}")
     rebuilt.raise_error()
 
 
-def _outlook(entry: EntryState) -> str:
+def _outlook(entry: EntryState, now_us: int) -> str:
     """What it still takes until a decision acts."""
     from governance.commands.describe import time_of  # noqa: PLC0415
 
     if entry.endorsed_by and entry.status in {"verified", "quarantined"}:
         return "; another reviewer must agree"
-    if entry.claimed_by is not None:
-        return f"; {entry.claimed_by} decides on it until {time_of(entry.claimed_until_us)} UTC"
+    claimant = entry.claimant(now_us)
+    if claimant is not None:
+        return f"; {claimant} decides on it until {time_of(entry.claimed_until_us)} UTC"
     if entry.status != "approved" or not (entry.terms.delay_s or entry.terms.signed):
         return ""
     if entry.acts_from_us is None:
@@ -365,9 +364,10 @@ def _waiting(ledger: Ledger, reader: Scope | None) -> list[EntryState]:
     return sorted(queues, key=lambda entry: (-entry.risk_ppm, entry.proposed_seq))
 
 
-def _whose(entry: EntryState) -> str:
+def _whose(entry: EntryState, now_us: int) -> str:
     """Who has claimed it, was asked, or agreed already."""
-    parts = [f"claimed by {entry.claimed_by}"] if entry.claimed_by else []
+    claimant = entry.claimant(now_us)
+    parts = [f"claimed by {claimant}"] if claimant is not None else []
     parts += [f"for {entry.assignee}"] if entry.assignee else []
     parts += [f"{one} agreed" for one in entry.endorsed_by]
     return ", ".join(parts)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from governance.events import Channel, Scope
     from governance.ledger import Ledger
     from governance.memory_target import Rebuilt
-    from governance.rollback import Requested, RollbackPlan
+    from governance.rollback import Requested, RollbackPlan, ShardMove
 
 app = typer.Typer()
 rollback_app = typer.Typer(invoke_without_command=True)
@@ -225,6 +225,12 @@ def _print_requested(requested: Requested) -> None:
     typer.echo(f"  palimpsest rollback accept {' '.join(requested.rollback_ids)}")
 
 
+def _shard_note(move: ShardMove) -> str:
+    if move.holds_erased:
+        return "the one served then held what was erased since: built without it"
+    return "missing: will be built again" if move.intact is False else ""
+
+
 def _rollback_data(plan: RollbackPlan) -> dict[str, Json]:
     return {
         "to_seq": plan.to_seq,
@@ -237,7 +243,7 @@ def _rollback_data(plan: RollbackPlan) -> dict[str, Json]:
         ],
         "shards": [
             {"shard": one.shard_id, "before": one.before, "after": one.after,
-             "intact": one.intact}
+             "intact": one.intact, "holds_erased": one.holds_erased}
             for one in plan.shards
         ],
         "missing_adapters": list(plan.missing_adapters),
@@ -262,7 +268,7 @@ def _print_rollback(plan: RollbackPlan) -> None:
     if plan.shards:
         shards = [
             (one.shard_id, (one.before or "none")[:12], (one.after or "none")[:12],
-             "missing: will be built again" if one.intact is False else "")
+             _shard_note(one))
             for one in plan.shards
         ]  # fmt: skip
         headings = ("Shard", "Serves", "Will serve", "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ import uvicorn
 
 from governance import wire
 from governance.access import Principal
-from governance.errors import StoreError
+from governance.errors import PalimpsestError, StoreError
 from governance.housekeeping import Housekeeper
 from governance.ledger import Ledger
 from governance.log import OwnedLog
@@ -42,6 +43,7 @@ SWITCH_S: Final = 0.0005
 """The writer must not wait 5 ms for its turn whenever the event loop is busy."""
 HOUSEKEEPING_S: Final = 1.0
 _BACKLOG: Final = 128
+_LOG: Final = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -103,6 +105,7 @@ class Daemon:
         self._keeper = Housekeeper(ledger)
         self._housekeeping = threading.Thread()
         self._housekeeping_at = 0.0
+        self._trouble = ""
         self.ready = threading.Event()
 
     @property
@@ -164,9 +167,20 @@ class Daemon:
             self._busy_at = now
         if now >= self._housekeeping_at and not self._housekeeping.is_alive():
             self._housekeeping_at = now + HOUSEKEEPING_S
-            self._housekeeping = threading.Thread(target=self._keeper.run, name="housekeeping")
+            self._housekeeping = threading.Thread(target=self._housekeep, name="housekeeping")
             self._housekeeping.start()
         return self._idle_exit_s is not None and now - self._busy_at >= self._idle_exit_s
+
+    def _housekeep(self) -> None:
+        """What fails is said once, and tried again every time."""
+        trouble = ""
+        try:
+            self._keeper.run()
+        except PalimpsestError as error:
+            trouble = str(error)
+            if trouble != self._trouble:
+                _LOG.error("housekeeping failed and is tried again: %s", trouble)
+        self._trouble = trouble
 
 
 def _bound(port: int) -> socket.socket:

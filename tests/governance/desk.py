@@ -160,6 +160,14 @@ def at_once(name: str) -> Policy:
     return parse_policy(text, policy.path)
 
 
+def policy_with(**review_terms: object) -> Policy:
+    """The default policy, asking other things of people."""
+    policy = load_policy("default")
+    rules = policy.text[: policy.text.index("\nreview:")]
+    lines = "\n".join(f"  {name}: {value}" for name, value in review_terms.items())
+    return parse_policy(f"{rules}\nreview:\n{lines}\n", policy.path)
+
+
 def fact(attribute: str, value: str) -> FactBody:
     return FactBody(
         topic="claim C-17", attribute=attribute, value=value,

@@ -13,6 +13,7 @@ class Target:
     """A memory target that counts, and fails when told to."""
 
     calls: list[str] = []
+    forgotten: list[str] = []
     error: PalimpsestError | None = None
 
     def settle(self, scope: Scope, progress: Progress | None = None) -> Sequence[Settled]:
@@ -38,7 +39,7 @@ class Target:
         return ""
 
     def forget(self, adapters: Collection[str]) -> None:
-        raise NotImplementedError
+        self.forgotten += adapters
 
     def weight_difference(self, first: str, second: str) -> Sequence[ModuleChange]:
         return [ModuleChange(module="layer.0", relative_ppm=1200)]

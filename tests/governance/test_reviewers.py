@@ -27,9 +27,9 @@ from governance.events import (
     RoleGranted,
 )
 from governance.ledger import EventDraft, Ledger
-from governance.policy import Policy, load_policy, parse_policy
+from governance.policy import Policy, load_policy
 from governance.reviewers import Seen
-from tests.governance.desk import Desk
+from tests.governance.desk import Desk, policy_with
 from tests.governance.drafts import ANN, BOB, BOT, EPOCH_US, SYSTEM
 
 CARA = Actor(kind="human", id="cara")
@@ -47,14 +47,6 @@ class Clock:
 
     def passes(self, seconds: float) -> None:
         self.us += int(seconds * S)
-
-
-def policy_with(**review_terms: object) -> Policy:
-    """The default policy, asking other things of people."""
-    policy = load_policy("default")
-    rules = policy.text[: policy.text.index("\nreview:")]
-    lines = "\n".join(f"  {name}: {value}" for name, value in review_terms.items())
-    return parse_policy(f"{rules}\nreview:\n{lines}\n", policy.path)
 
 
 @dataclass
@@ -309,6 +301,17 @@ def test_terms_are_tightened_by_people_and_never_loosened() -> None:
     with pytest.raises(ReviewError, match="may not loosen"):
         office.ledger.append([EventDraft(loose, ANN, office.desk.scope)])
     assert office.desk.entry(entry_id).terms.signed
+
+
+def test_the_first_of_two_lets_go_of_the_entry_for_the_second() -> None:
+    office = Office(policy_with(two_people="true", approval_delay_s=0))
+    entry_id = office.waiting()
+    reviewers.claim(office.ledger, entry_id, actor=ANN)
+    with pytest.raises(ClaimedError):
+        office.decide(entry_id, BOB)
+    office.decide(entry_id, ANN)
+    office.decide(entry_id, BOB)
+    assert office.desk.status(entry_id) == "active"
 
 
 # --- claims and assignment ---------------------------------------------------------------

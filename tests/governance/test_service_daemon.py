@@ -16,16 +16,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from governance import cli
+from governance import cli, housekeeping
 from governance.client import RemoteLog, connected
 from governance.errors import SchemaVersionError, StoreBusyError, StoreError
+from governance.events import ExportIssued, ExportWithdrawn
+from governance.exports import remove_withdrawn
 from governance.ledger import Ledger
 from governance.log import OwnedLog
 from governance.ownership import SERVICE, endpoint_of
-from governance.service import launch, writer
+from governance.service import daemon, launch, writer
 from governance.service.daemon import Daemon
 from governance.service.joined import JoinedTransport
-from tests.governance.drafts import append, draft, source
+from tests.governance.drafts import ANN, append, draft, source
 from tests.governance.serving import serving
 
 RUNNER = CliRunner()
@@ -326,6 +328,36 @@ def test_the_log_is_tidied_in_quiet_moments(made: Path, monkeypatch: pytest.Monk
         served.daemon.desk.log.tidy = tidied.set  # type: ignore[method-assign]
         append(served.client(), source())
         assert tidied.wait(10)
+
+
+def test_housekeeping_that_fails_is_said_once_and_tried_again(
+    made: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "HOUSEKEEPING_S", 0.01)
+    tries: list[Ledger] = []
+
+    def counted(ledger: Ledger) -> tuple[str, ...]:
+        tries.append(ledger)
+        return remove_withdrawn(ledger)
+
+    monkeypatch.setattr(housekeeping, "remove_withdrawn", counted)
+    folder, file = made / "exports" / "first", made / "exports" / "second"
+    folder.mkdir(parents=True)  # no file, so it cannot be deleted like one
+    file.write_text("handed out", encoding="utf-8")
+    with serving(made) as served:
+        client = served.client()
+        for name in ("first", "second"):
+            issued = ExportIssued(
+                export_id=name, purpose="memory", path=f"exports/{name}", sha256="", entries=[]
+            )
+            append(client, issued, ANN)
+            append(client, ExportWithdrawn(export_id=name, reason_code="wrong"), ANN)
+        tried = len(tries)
+        until(lambda: len(tries) > tried + 2)
+        assert file.exists()
+        folder.rmdir()
+        until(lambda: not file.exists())
+    assert caplog.text.count("first cannot be deleted") == 1
 
 
 def test_answers_leave_in_one_piece_and_in_order() -> None:
