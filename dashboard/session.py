@@ -109,7 +109,7 @@ def workplace() -> Workplace:
 def desk() -> Desk:
     """The reading side of the chosen scope, at the present head."""
     place = workplace()
-    return Desk(place.ledger, chosen_scope(place), place.projection)
+    return Desk(place.ledger, chosen_scope(place), place.projection, actor())
 
 
 def chosen_scope(place: Workplace) -> Scope:

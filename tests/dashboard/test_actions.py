@@ -79,7 +79,8 @@ def test_decision_on_another_version_or_content_is_refused(
         refused = actions.decide(ledger, Follower(), stale)
         assert isinstance(refused, actions.Refused)
         assert refused.kind == "AppendConflictError"
-        assert refused.hint == "reload it and decide again"
+        assert refused.words.startswith("It changed while you were looking.")
+        assert "look again" in refused.hint
     assert decisions(ledger) == before
     assert isinstance(actions.decide(ledger, Follower(), good), actions.Done)
 
