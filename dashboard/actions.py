@@ -19,6 +19,7 @@ from governance.errors import PalimpsestError
 from governance.events import Actor, Scope
 from governance.housekeeping import housekeep
 from governance.ledger import Ledger, Receipt
+from governance.review_rules import due
 from governance.revocation import RevocationPlan, residue, revoke
 from governance.rollback import (
     RollbackPlan,
@@ -172,7 +173,8 @@ def decide(ledger: Ledger, follower: Follower, command: Decide) -> Done | Refuse
         return _refused(error, command.actor, _entry(ledger, command.entry_id))
     entry = ledger.state.entry(command.entry_id)
     waits_s = _waits_s(ledger, entry)
-    settling = not waits_s and (entry.channel == "parametric" or _withdrew(ledger, receipt))
+    trains = entry.channel == "parametric" and due(entry, ledger.now_us())
+    settling = trains or _withdrew(ledger, receipt)
     if settling:
         follower.request(entry.scope)
     elif waits_s and entry.channel == "parametric":

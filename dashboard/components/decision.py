@@ -59,8 +59,10 @@ def bar(detail: EntryDetail, listed: Sequence[str]) -> None:
             if not detail.choices:
                 st.html(tag("span", "Nothing is left to decide here.", "pl-muted").code)
             st.space("stretch")
+            people.claim(detail)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            people.row(detail, _undo)
             _steps(item.entry_id, listed)
-        people.row(detail, _undo)
         if form in detail.choices:
             _form(detail, cast("Command", form), listed)
     last_result(item.entry_id)

@@ -39,9 +39,8 @@ def heading(detail: EntryDetail) -> Html:
         text(when.clock(item.proposed_at_us)),
         span(text(f"{item.entry_id} v{item.version}"), "pl-mono"),
     ]
-    badges = spaced(
-        [_people(detail.people), states.status_badge(item.status, waiting=item.waiting)]
-    )
+    status = states.status_badge(item.status, waiting=item.waiting)
+    badges = span(_people(detail.people) + status, "pl-line")
     title = tag("div", tag("strong", plain(item.title, limit=120)) + badges, "pl-line", "pl-title")
     line = tag("div", spaced(facts), "pl-line", "pl-muted", "pl-small")
     return title + line + _why(detail)

@@ -81,7 +81,7 @@ def form(desk: Desk, plan: RollbackPlan | None) -> None:
 def _how(*, two: bool) -> Html:
     words = (
         "Under the policy in force a rollback takes two people: you ask, another accepts. "
-        "Until then nothing changes."
+        "Until then nothing changes. A newer request takes the place of one that waits."
         if two
         else "A rollback appends an event. Nothing is deleted, and it can be rolled back in turn."
     )

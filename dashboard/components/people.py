@@ -19,28 +19,24 @@ TakeBack: TypeAlias = Callable[[str], None]
 
 
 def row(detail: EntryDetail, take_back: TakeBack) -> None:
-    """Under the decisions: what else it takes, what is closed to the viewer, claim and undo."""
+    """Under the decisions: what else it takes, what is closed to the viewer, and undo."""
     people = detail.people
     waits = detail.item.status in {"verified", "quarantined"}
-    words = _words(people, waits=waits)
-    if not waits and not people.can_undo and not words and people.acts_from_us is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="people_row"):
-        if people.acts_from_us is not None:
-            countdown(detail.item.entry_id)
-        st.html(tag("div", joined(tag("div", line) for line in words)).code, width="stretch")
-        if people.can_undo:
-            undo(detail.item.entry_id, take_back, key="undo_here")
-        if people.claim_is_viewers:
-            _claim(detail.item.entry_id, "Release", "lock_open")
-        elif waits and "claim" not in people.cannot:
-            _claim(detail.item.entry_id, "Claim", "lock")
+    if people.acts_from_us is not None:
+        countdown(detail.item.entry_id)
+    lines = joined(tag("div", line) for line in _words(people, waits=waits))
+    st.html(tag("div", lines).code, width="stretch")
+    if people.can_undo:
+        undo(detail.item.entry_id, take_back, key="undo_here")
 
 
 def _words(people: People, *, waits: bool) -> list[Html]:
     lines = []
     if waits and people.needed > 1 and not people.approved_by:
         lines.append(icon("group") + text(" Takes two approvals, by two reviewers."))
+    if people.approved_by and "approve" not in people.cannot:
+        words = f" {' and '.join(people.approved_by)} approved it; with yours it is approved."
+        lines.append(icon("group") + text(words))
     if waits and people.assignee:
         lines.append(icon("person") + text(f" Meant for {people.assignee}."))
     if people.unsigned:
@@ -83,10 +79,16 @@ def undo(entry_id: str, take_back: TakeBack, *, key: str, shortcut: str | None =
     )  # fmt: skip
 
 
-def _claim(entry_id: str, word: str, symbol: str) -> None:
+def claim(detail: EntryDetail) -> None:
+    """Keep the entry to oneself, or let it go, where that is open to the viewer."""
+    waits = detail.item.status in {"verified", "quarantined"}
+    mine = detail.people.claim_is_viewers
+    if not waits or "claim" in detail.people.cannot:
+        return
+    command = actions.Claim(session.actor(), detail.item.entry_id, release=mine)
     st.button(
-        word, key=word.lower(), icon=f":material/{symbol}:", type="tertiary",
-        on_click=_hold, args=(actions.Claim(session.actor(), entry_id, word == "Release"),),
+        "Release" if mine else "Claim", key="release" if mine else "claim", type="tertiary",
+        icon=f":material/{'lock_open' if mine else 'lock'}:", on_click=_hold, args=(command,),
     )  # fmt: skip
 
 

@@ -53,8 +53,8 @@ def page(desk: Desk, asked: Waiting | None) -> None:
     if asked is not None:
         left, right = st.columns([4, 9], gap="medium")
         with left:
-            _card(desk, asked)
             history.last_result()
+            _card(desk, asked)
         with right:
             st.subheader("What would change", anchor=False)
             if asked.plan is not None:

@@ -68,7 +68,9 @@ def waiting(desk: Desk) -> Waiting | None:
     able = tuple(one.partition(":")[2] for one in acceptors(desk.state, request.requested_by))
     own = request.requested_by == desk.viewer
     barred = _barred(desk)
-    mine = f"You asked for it: {' or '.join(able) or 'another person'} accepts it." if own else ""
+    mine = (
+        f"You asked for it: {' or '.join(able) or 'another person'} can accept it." if own else ""
+    )
     changed = "" if as_asked else (
         "What would change has changed since, so this can no longer be accepted as asked. "
         "Decline it, or ask again from what is so now."

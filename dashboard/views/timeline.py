@@ -52,8 +52,8 @@ def _roll_back(desk: Desk, target: int) -> None:
     plan = _plan(desk, target)
     with left:
         st.subheader("Roll back to", anchor=False)
-        history.form(desk, plan)
         history.last_result()
+        history.form(desk, plan)
     with right:
         st.subheader("What would change", anchor=False)
         if plan is None:

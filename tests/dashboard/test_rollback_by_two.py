@@ -94,7 +94,7 @@ def test_whoever_asked_can_only_take_it_back(run_page: RunPage, home: Path) -> N
     ask(run_page, home)
     page = run_page("timeline", home)
     assert "You asked just now to go back" in words_of(page)
-    assert "You asked for it: kim accepts it." in words_of(page)
+    assert "You asked for it: kim can accept it." in words_of(page)
     assert "accept" not in keys(page)
     page.button(key="decline").click().run()
     assert_healthy(page)
