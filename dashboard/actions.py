@@ -8,16 +8,26 @@ button. After a decision that touches the weights the memory is asked to follow.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from dashboard.wording import LOOK_AGAIN, name_of, told
 from governance import review, reviewers
 from governance.authority import REASONS, Command
 from governance.errors import PalimpsestError
 from governance.events import Actor, Scope
+from governance.housekeeping import housekeep
 from governance.ledger import Ledger, Receipt
+from governance.review_rules import due
 from governance.revocation import RevocationPlan, residue, revoke
-from governance.rollback import RollbackPlan, rollback
+from governance.rollback import (
+    RollbackPlan,
+    accept_rollback,
+    decline_rollback,
+    request_rollback,
+    rollback,
+)
 from governance.state import EntryState
 
 Choice = Literal["approve", "reject", "quarantine"]
@@ -49,6 +59,17 @@ class Decide:
     comment: str
     expected_version: int
     expected_digest: str
+    expected_approvals: int = 0
+    """How many had approved it when the person looked: the last of two makes it act."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Keep an entry to oneself while deciding on it, or let it go again."""
+
+    actor: Actor
+    entry_id: str
+    release: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,13 +92,31 @@ class Revoke:
 
 @dataclass(frozen=True)
 class RollBack:
-    """Put the memory back as the shown plan says; ``typed`` is the confirmation."""
+    """Put the memory back as the shown plan says; ``typed`` is the confirmation.
+
+    Where the policy in force asks for two people, this asks a second one.
+    """
 
     actor: Actor
     plan: RollbackPlan
     reason_code: str
     comment: str
     typed: str
+
+
+@dataclass(frozen=True)
+class AnswerRollBack:
+    """Accept or decline what somebody asked for. The id stands for exactly one plan.
+
+    ``typed`` confirms an acceptance: it is carried out at once. Who declines what somebody
+    else asked for says why.
+    """
+
+    actor: Actor
+    rollback_id: str
+    accept: bool
+    comment: str
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +129,8 @@ class Done:
     settling: bool = False
     undo: str = ""
     """The entry on which this decision can be withdrawn."""
+    undone_from: int | None = None
+    """The version to which a rollback takes this back."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +157,9 @@ def decide(ledger: Ledger, follower: Follower, command: Decide) -> Done | Refuse
         "approve": review.approve, "reject": review.reject, "quarantine": review.quarantine,
     }[command.choice]  # fmt: skip
     try:
+        seen = ledger.state.entry(command.entry_id)
+        if command.choice == "approve" and len(seen.endorsed_by) != command.expected_approvals:
+            return _approved_meanwhile(seen)
         receipt = carry_out(
             ledger,
             command.entry_id,
@@ -126,17 +170,17 @@ def decide(ledger: Ledger, follower: Follower, command: Decide) -> Done | Refuse
             expected_digest=command.expected_digest,
         )
     except PalimpsestError as error:
-        return _refused(error)
+        return _refused(error, command.actor, _entry(ledger, command.entry_id))
     entry = ledger.state.entry(command.entry_id)
     waits_s = _waits_s(ledger, entry)
-    settling = not waits_s and (entry.channel == "parametric" or _withdrew(ledger, receipt))
+    trains = entry.channel == "parametric" and due(entry, ledger.now_us())
+    settling = trains or _withdrew(ledger, receipt)
     if settling:
         follower.request(entry.scope)
     elif waits_s and entry.channel == "parametric":
         follower.request_later(entry.scope, waits_s)
     undo = command.entry_id if command.choice != "quarantine" and not _acts(entry) else ""
-    words = _words(command, entry, waits_s)
-    return Done(words, receipt.first_seq, receipt.last_seq, settling, undo)
+    return Done(_words(command, entry), receipt.first_seq, receipt.last_seq, settling, undo)
 
 
 def withdraw(ledger: Ledger, command: Withdraw) -> Done | Refused:
@@ -147,9 +191,46 @@ def withdraw(ledger: Ledger, command: Withdraw) -> Done | Refused:
     try:
         receipt = reviewers.withdraw(ledger, command.entry_id, actor=command.actor)
     except PalimpsestError as error:
-        return _refused(error)
+        return _refused(error, command.actor)
     words = f"Taken back: {command.entry_id} waits again"
     return Done(words, receipt.first_seq, receipt.last_seq)
+
+
+def claim(ledger: Ledger, command: Claim) -> Done | Refused:
+    """Claim an entry for as long as the policy gives, or release it.
+
+    Side effects: appends ``review.claimed``.
+    """
+    carry_out = reviewers.release if command.release else reviewers.claim
+    try:
+        receipt = carry_out(ledger, command.entry_id, actor=command.actor)
+    except PalimpsestError as error:
+        return _refused(error, command.actor, _entry(ledger, command.entry_id))
+    words = f"{'Released' if command.release else 'Claimed'} {command.entry_id}"
+    return Done(words, receipt.first_seq, receipt.last_seq)
+
+
+def let_act(ledger: Ledger) -> None:
+    """Let approvals act whose time for second thoughts is over, as every command does.
+
+    Side effects: see :func:`governance.housekeeping.housekeep`; nothing beside a service.
+    """
+    housekeep(ledger)
+
+
+def _entry(ledger: Ledger, entry_id: str) -> EntryState | None:
+    return ledger.state.entries.get(entry_id)
+
+
+def _approved_meanwhile(entry: EntryState) -> Refused:
+    """Nobody gives the last approval who believed it to be the first."""
+    who = " and ".join(name_of(one) for one in entry.endorsed_by)
+    words = (
+        f"Meanwhile {who} approved it: yours would be the last, and it would act"
+        if who
+        else "The first approval was taken back while you were looking"
+    )
+    return Refused(words, LOOK_AGAIN, "AppendConflictError")
 
 
 def _acts(entry: EntryState) -> bool:
@@ -163,13 +244,13 @@ def _waits_s(ledger: Ledger, entry: EntryState) -> float:
     return max(0.0, (entry.acts_from_us - ledger.now_us()) / 1e6)
 
 
-def _words(command: Decide, entry: EntryState, waits_s: float) -> str:
+def _words(command: Decide, entry: EntryState) -> str:
     if command.choice == "approve" and entry.status in {"verified", "quarantined"}:
         return f"First of two approvals of {command.entry_id}; another reviewer must agree"
     words = f"{PAST[command.choice]} {command.entry_id}"
     if entry.status == "approved" and entry.acts_from_us is None:
         return f"{words}; it acts once it is signed"
-    return f"{words}; it acts in {waits_s:.0f} s" if waits_s else words
+    return words
 
 
 def take_back(ledger: Ledger, follower: Follower, command: Revoke) -> Done | Refused:
@@ -188,7 +269,7 @@ def take_back(ledger: Ledger, follower: Follower, command: Revoke) -> Done | Ref
             comment=command.comment,
         )
     except PalimpsestError as error:
-        return _refused(error)
+        return _refused(error, command.actor, _entry(ledger, command.plan.entry_id))
     settling = bool(command.plan.carriers)
     if settling:
         follower.request(ledger.state.entry(command.plan.entry_id).scope)
@@ -198,31 +279,74 @@ def take_back(ledger: Ledger, follower: Follower, command: Revoke) -> Done | Ref
 
 
 def roll_back(ledger: Ledger, follower: Follower, command: RollBack) -> Done | Refused:
-    """Put entries and shards back to how they stood at a version.
+    """Put entries and shards back to how they stood at a version, or ask a second person to.
 
     Side effects: appends one event per agent; builds an adapter again only if its bytes
     are missing from the store.
     """
-    if command.typed.strip() != str(command.plan.to_seq):
-        return Refused(
-            "The typed number is not the version shown.", f"type {command.plan.to_seq}",
-            "ConfirmationRequired",
-        )  # fmt: skip
+    plan, words = command.plan, (command.reason_code, command.comment)
+    if command.typed.strip() != str(plan.to_seq):
+        return _unconfirmed(plan.to_seq)
     try:
+        if ledger.state.terms.rollback_people > 1:
+            return _ask(ledger, plan, command.actor, *words)
         receipt = rollback(
-            ledger,
-            command.plan,
-            actor=command.actor,
-            reason_code=command.reason_code,
-            comment=command.comment,
+            ledger, plan, actor=command.actor, reason_code=words[0], comment=words[1]
         )
     except PalimpsestError as error:
-        return _refused(error)
-    served = tuple(move.after for move in command.plan.shards if move.after)
-    for scope in {str(move.scope): move.scope for move in command.plan.shards}.values():
-        follower.request(scope, missing_only=served)
-    words = f"Rolled back to version {command.plan.to_seq}"
-    return Done(words, receipt.first_seq, receipt.last_seq, bool(served))
+        return _refused(error, command.actor)
+    return _rolled_back(follower, [plan], receipt)
+
+
+def answer(ledger: Ledger, follower: Follower, command: AnswerRollBack) -> Done | Refused:
+    """Accept a requested rollback, which carries it out, or decline it.
+
+    Side effects: as :func:`roll_back`; or appends ``rollback.declined``.
+    """
+    request = ledger.state.rollbacks.get(command.rollback_id)
+    own = request is not None and request.requested_by == command.actor
+    if not command.accept and not own and not command.comment.strip():
+        return Refused("Declining needs a comment.", "say why not", "CommentRequired")
+    if command.accept and request is not None:
+        to_seq = request.requested.to_seq
+        if command.typed.strip() != str(to_seq):
+            return _unconfirmed(to_seq)
+    actor, comment = command.actor, command.comment
+    try:
+        if command.accept:
+            done = accept_rollback(ledger, [command.rollback_id], actor=actor, comment=comment)
+            return _rolled_back(follower, done.plans, done.receipt)
+        receipt = decline_rollback(ledger, command.rollback_id, actor=actor, comment=comment)
+    except PalimpsestError as error:
+        return _refused(error, actor)
+    words = "Your request is taken back" if own else "Declined"
+    return Done(f"{words}; nothing has changed", receipt.first_seq, receipt.last_seq)
+
+
+def _ask(ledger: Ledger, plan: RollbackPlan, actor: Actor, reason_code: str, comment: str) -> Done:
+    asked = request_rollback(ledger, plan, actor=actor, reason_code=reason_code, comment=comment)
+    who = " or ".join(one.partition(":")[2] for one in asked.acceptors) or "another person"
+    words = f"Asked for; nothing has changed yet. {who} can accept it under Requests"
+    return Done(words, asked.receipt.first_seq, asked.receipt.last_seq)
+
+
+def _rolled_back(follower: Follower, plans: Iterable[RollbackPlan], receipt: Receipt) -> Done:
+    """What was put back, and the adapters that must be in the store for it."""
+    to_seq = 0
+    for plan in plans:
+        to_seq = plan.to_seq
+        served = tuple(move.after for move in plan.shards if move.after)
+        for scope in {str(move.scope): move.scope for move in plan.shards}.values():
+            follower.request(scope, missing_only=served)
+    return Done(
+        f"Rolled back to version {to_seq}", receipt.first_seq, receipt.last_seq,
+        undone_from=receipt.first_seq - 1,
+    )  # fmt: skip
+
+
+def _unconfirmed(to_seq: int) -> Refused:
+    words = "The typed number is not the version shown."
+    return Refused(words, f"type {to_seq}", "ConfirmationRequired")
 
 
 def _withdrew(ledger: Ledger, receipt: Receipt) -> bool:
@@ -230,5 +354,6 @@ def _withdrew(ledger: Ledger, receipt: Receipt) -> bool:
     return any(True for _ in events)
 
 
-def _refused(error: PalimpsestError) -> Refused:
-    return Refused(str(error), error.hint, type(error).__name__)
+def _refused(error: PalimpsestError, actor: Actor, entry: EntryState | None = None) -> Refused:
+    words, hint = told(error, actor, entry)
+    return Refused(words, hint, type(error).__name__)

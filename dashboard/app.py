@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import actions, session
 from dashboard.components import frame
 from dashboard.views import adapters, drift, overview, review, timeline
 from governance.errors import PalimpsestError
@@ -51,6 +51,7 @@ def run(start: str = "overview") -> None:
     page = st.navigation(pages(start))
     try:
         place = session.workplace()
+        actions.let_act(place.ledger)
         page.run()
         frame.sidebar(place)
     except PalimpsestError as error:

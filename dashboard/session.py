@@ -80,7 +80,8 @@ def actor() -> Actor:
 
 @st.cache_resource(show_spinner="Opening the ledger…", on_release=Workplace.close)
 def open_workplace(path: str) -> Workplace:
-    """Open a home once for the process; a failure is not remembered."""
+    """Open a home once for the process, beside others; a failure is not remembered."""
+    ensure(Path(path))  # the service of the start went away if the browser came late
     ledger = Ledger.open(Path(path))
     place = Workplace(ledger, Projection(), Settler(lambda: load_target(ledger)))
     place.projection.follow(ledger)
@@ -101,7 +102,6 @@ def workplace() -> Workplace:
         _ = place.ledger.head
     except StoreError:  # the service was stopped or killed; everything acknowledged stands
         open_workplace.clear()
-        ensure(Path(path))
         place = open_workplace(path)
     return place
 
@@ -109,7 +109,7 @@ def workplace() -> Workplace:
 def desk() -> Desk:
     """The reading side of the chosen scope, at the present head."""
     place = workplace()
-    return Desk(place.ledger, chosen_scope(place), place.projection)
+    return Desk(place.ledger, chosen_scope(place), place.projection, actor())
 
 
 def chosen_scope(place: Workplace) -> Scope:

@@ -52,8 +52,8 @@ ROLE_EVENTS: Final[dict[Role, frozenset[str]]] = {
     ),
     "engineer": frozenset(
         {
-            "rollback.requested", "rollback.accepted", "rollback.applied", "ledger.frozen",
-            "entry.expired", "drift.held", "verifier.rated",
+            "rollback.requested", "rollback.accepted", "rollback.declined", "rollback.applied",
+            "ledger.frozen", "entry.expired", "drift.held", "verifier.rated",
         }
         | {name for name in PAYLOADS if name.startswith("adapter.")}
     ),
@@ -62,10 +62,10 @@ ROLE_EVENTS: Final[dict[Role, frozenset[str]]] = {
             "ledger.frozen", "ledger.thawed", "policy.activated", "entry.revoked",
             "entry.rejected", "entry.expired", "entry.erased", "source.erased",
             "review.withdrawn", "decision.signed", "rollback.requested", "rollback.accepted",
-            "rollback.applied", "adapter.withdrawn", "hold.placed", "hold.lifted",
-            "export.issued", "export.withdrawn", "erasure.requested", "erasure.approved",
-            "erasure.declined", "erasure.completed", "verifier.rated", "drift.held",
-            "drift.released",
+            "rollback.declined", "rollback.applied", "adapter.withdrawn", "hold.placed",
+            "hold.lifted", "export.issued", "export.withdrawn", "erasure.requested",
+            "erasure.approved", "erasure.declined", "erasure.completed", "verifier.rated",
+            "drift.held", "drift.released",
         }
     ),
     "admin": frozenset(PAYLOADS),

@@ -27,6 +27,7 @@ from governance.events import (
     RoleGranted,
     RoleWithdrawn,
     RollbackAccepted,
+    RollbackDeclined,
     RollbackRequested,
     SignerRegistered,
     SignerWithdrawn,
@@ -128,8 +129,10 @@ def _request(state: State, header: Header, payload: Payload) -> None:
         state.rollbacks[payload.rollback_id] = RollbackState(
             payload, header.actor, header.scope, header.seq
         )
-    elif isinstance(payload, RollbackAccepted):
-        rollback = state.rollbacks[payload.rollback_id]
+    elif isinstance(payload, RollbackAccepted | RollbackDeclined):
+        accepted = isinstance(payload, RollbackAccepted)
         state.rollbacks[payload.rollback_id] = replace(
-            rollback, status="accepted", accepted_by=header.actor
+            state.rollbacks[payload.rollback_id],
+            status="accepted" if accepted else "declined",
+            answered_by=header.actor,
         )

@@ -322,14 +322,15 @@ class Destroyed(Frozen):
 
 @dataclass(frozen=True)
 class RollbackState:
-    """A rollback on its way. ``status``: requested, accepted, applied."""
+    """A rollback on its way. ``status``: requested, accepted, applied, declined."""
 
     requested: RollbackRequested
     requested_by: Actor
     scope: Scope
     seq: int
     status: str = "requested"
-    accepted_by: Actor | None = None
+    answered_by: Actor | None = None
+    """Who accepted or declined it."""
 
 
 class EntrySource(Source[EntryState], Protocol):

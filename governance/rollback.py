@@ -31,6 +31,7 @@ from governance.events import (
     EntryChange,
     RollbackAccepted,
     RollbackApplied,
+    RollbackDeclined,
     RollbackRequested,
     Scope,
     ShardChange,
@@ -217,8 +218,8 @@ def request_rollback(
 ) -> Requested:
     """Ask a second person for a rollback. Nothing moves before they accept.
 
-    A request cannot be declined: left alone it lapses, as soon as what it would change has
-    changed or a newer one is made for the same agent.
+    Left alone it lapses, as soon as what it would change has changed or a newer one is made
+    for the same agent.
 
     Raises:
         As :func:`rollback`, whatever the policy asks for.
@@ -289,12 +290,54 @@ def accept_rollback(
                 # Refused by the rules inside the append, which know why.
                 drafts.append(EventDraft(accepted, actor, scope))
                 continue
-            plan = _requested_plan(ledger, request, target)
+            plan = requested_plan(ledger, request, target)
             applied = _applied(ledger, plan, request.scope, request=request)
             drafts.append(EventDraft(accepted, actor, request.scope))
             drafts.append(EventDraft(applied, actor, request.scope))
             plans.append(plan)
         return Accepted(tuple(plans), ledger.append(drafts))
+
+
+def decline_rollback(
+    ledger: Ledger, rollback_id: str, *, actor: Actor, comment: str = ""
+) -> Receipt:
+    """Do not agree to a requested rollback, or take one's own request back.
+
+    Raises:
+        LedgerError: no such request.
+        IllegalTransitionError: it waits for no answer.
+        NotAuthorisedError: the actor is no person, or no engineer or officer.
+
+    Side effects: appends ``rollback.declined``; a refusal is recorded.
+    """
+    request = ledger.state.rollbacks.get(rollback_id)
+    scope = request.scope if request is not None else Scope()
+    about = f"rollback:{rollback_id}"
+    with recording(ledger, "rollback decline", about, actor=actor, scope=scope):
+        require_role(ledger.state, actor, "engineer", "officer")
+        payload = RollbackDeclined(rollback_id=rollback_id, comment=comment)
+        return ledger.append([EventDraft(payload, actor, scope)])
+
+
+def requested_plan(
+    ledger: Ledger, request: RollbackState, target: MemoryTarget | None = None
+) -> RollbackPlan:
+    """What a request would do now, to its own agent.
+
+    Raises:
+        RollbackError: its version cannot be stood on any more.
+    """
+    asked = request.requested
+    return plan_rollback(
+        ledger, asked.to_seq, scope=asked.only_scope or request.scope,
+        channel=asked.only_channel, target=target,
+    )  # fmt: skip
+
+
+def as_requested(ledger: Ledger, request: RollbackState, plan: RollbackPlan) -> bool:
+    """Whether ``plan``, made for this request, still does exactly what was asked for."""
+    applied = _applied(ledger, plan, request.scope, request=request)
+    return plan_digest(ledger.state, applied) == request.requested.plan_digest
 
 
 def acceptors(state: State, requester: Actor) -> tuple[str, ...]:
@@ -308,7 +351,7 @@ def acceptors(state: State, requester: Actor) -> tuple[str, ...]:
 
 
 def standing(state: State, request: RollbackState) -> str:
-    """``requested``, ``applied`` or, when a newer one took its place, ``lapsed``."""
+    """``requested``, ``applied``, ``declined`` or, when a newer one took its place, ``lapsed``."""
     if request.status == "requested" and not newest(state, request):
         return "lapsed"
     return request.status
@@ -340,17 +383,6 @@ def _still(ledger: Ledger, plan: RollbackPlan) -> bool:
     served = [[(one.shard_id, one.before, one.after) for one in each.shards]
               for each in (now, plan)]  # fmt: skip
     return now.entries == plan.entries and served[0] == served[1]
-
-
-def _requested_plan(
-    ledger: Ledger, request: RollbackState, target: MemoryTarget | None
-) -> RollbackPlan:
-    """What the request would do now, to its own agent."""
-    asked = request.requested
-    return plan_rollback(
-        ledger, asked.to_seq, scope=asked.only_scope or request.scope,
-        channel=asked.only_channel, target=target,
-    )  # fmt: skip
 
 
 def _rollback_id(ledger: Ledger, plan: RollbackPlan, agent: Scope) -> str:

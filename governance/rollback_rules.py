@@ -1,6 +1,6 @@
 """What holds for every rollback, whoever appends it: two people, and the plan they saw; pure.
 
-1. Only people ask and agree. Who asked does not agree.
+1. Only people ask, agree and decline. Who asked does not agree, but may take it back.
 2. Of several requests for one agent the newest stands; an older one has lapsed.
 3. Where the policy in force asks for two people, or a request is named, a rollback is
    carried out only on a request that was accepted, once, and only if it does exactly what
@@ -21,6 +21,7 @@ from governance.events import (
     Actor,
     RollbackAccepted,
     RollbackApplied,
+    RollbackDeclined,
     RollbackRequested,
     Scope,
 )
@@ -84,15 +85,18 @@ def check_request(state: State, payload: RollbackRequested, actor: Actor) -> Non
         raise LedgerError(f"version {payload.to_seq} does not exist yet (head is {state.seq})")
 
 
-def check_acceptance(state: State, payload: RollbackAccepted, actor: Actor, scope: Scope) -> None:
-    """Refuse an agreement that is none.
+def check_answer(
+    state: State, payload: RollbackAccepted | RollbackDeclined, actor: Actor, scope: Scope
+) -> None:
+    """Refuse a yes or no that is none.
 
     Raises:
         LedgerError: no such request, or it concerns another agent.
-        IllegalTransitionError: it was accepted or carried out before, or a newer one stands.
+        IllegalTransitionError: it was answered or carried out before, or a newer one stands.
         NotAuthorisedError: the actor is no person.
-        SelfReviewError: the actor asked for it.
+        SelfReviewError: the actor accepts what they asked for.
     """
+    accepts = isinstance(payload, RollbackAccepted)
     request = state.rollbacks.get(payload.rollback_id)
     if request is None:
         raise LedgerError(
@@ -101,8 +105,8 @@ def check_acceptance(state: State, payload: RollbackAccepted, actor: Actor, scop
         )
     if request.scope != scope:
         raise LedgerError(f"rollback {payload.rollback_id} concerns another agent")
-    _check_person(actor, "accept a rollback")
-    if actor == request.requested_by:
+    _check_person(actor, f"{'accept' if accepts else 'decline'} a rollback")
+    if accepts and actor == request.requested_by:
         raise SelfReviewError(
             f"{actor} asked for rollback {payload.rollback_id} and may not accept it",
             hint="ask another engineer or officer",
@@ -158,5 +162,5 @@ def _check_person(actor: Actor, what: str) -> None:
 
 
 __all__ = [
-    "check_acceptance", "check_agreed", "check_request", "newest", "plan_digest", "servable_at",
+    "check_agreed", "check_answer", "check_request", "newest", "plan_digest", "servable_at",
 ]  # fmt: skip

@@ -49,6 +49,8 @@ from governance.events import (
     RoleWithdrawn,
     RollbackAccepted,
     RollbackApplied,
+    RollbackDeclined,
+    RollbackPayload,
     RollbackRequested,
     Scope,
     SignerRegistered,
@@ -60,7 +62,7 @@ from governance.events import (
 )
 from governance.retention_rules import CUSTODY, check_custody, check_erased, check_expired
 from governance.review_rules import check_effect, check_review
-from governance.rollback_rules import check_acceptance, check_agreed, check_request, servable_at
+from governance.rollback_rules import check_agreed, check_answer, check_request, servable_at
 from governance.signing_rules import check_signed, check_signer
 from governance.state import LEAVES, EntryState, State
 from governance.transfer_rules import check_copy, check_export, check_parents
@@ -122,7 +124,7 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now
         check_custody(state, payload, actor, scope)
         if isinstance(payload, ExportIssued | ExportWithdrawn):
             check_export(state, payload, scope)
-    elif isinstance(payload, RollbackRequested | RollbackAccepted | RollbackApplied):
+    elif isinstance(payload, RollbackPayload):
         _check_reversal(state, payload, actor, scope, now_us)
     elif isinstance(payload, _IDENTITY):
         _check_identity(state, payload, actor)
@@ -325,16 +327,16 @@ def _check_adapter(
 
 def _check_reversal(
     state: State,
-    payload: RollbackRequested | RollbackAccepted | RollbackApplied,
+    payload: RollbackPayload,
     actor: Actor,
     scope: Scope,
     now_us: int,
 ) -> None:
     if isinstance(payload, RollbackRequested):
         check_request(state, payload, actor)
-    elif isinstance(payload, RollbackAccepted):
-        check_acceptance(state, payload, actor, scope)
-    else:
+    elif isinstance(payload, RollbackAccepted | RollbackDeclined):
+        check_answer(state, payload, actor, scope)
+    elif isinstance(payload, RollbackApplied):
         _check_rollback(state, payload, scope, now_us)
         check_agreed(state, payload, scope)
 

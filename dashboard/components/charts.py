@@ -148,9 +148,16 @@ def timeline(buckets: Sequence[Bucket], target_us: int | None) -> AnyChart:
         mark = pd.DataFrame({"start": [_naive(target_us)], "words": ["roll back to here"]})
         line = alt.Chart(mark).encode(x="start:T")
         layers.append(line.mark_rule(strokeWidth=2, color=colours.accent))
+        early = target_us < buckets[0].start_us + (buckets[-1].stop_us - buckets[0].start_us) / 4
         layers.append(
             line.mark_text(
-                align="right", dx=-5, dy=6, y=0, fontWeight=600, color=colours.accent, fontSize=12
+                align="left" if early else "right",
+                dx=5 if early else -5,
+                dy=6,
+                y=0,
+                fontWeight=600,
+                color=colours.accent,
+                fontSize=12,
             ).encode(text="words:N")
         )
     return _finish(alt.layer(*layers), colours, height=170)

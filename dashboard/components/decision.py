@@ -14,6 +14,7 @@ from typing import Final, cast
 import streamlit as st
 
 from dashboard import actions, session
+from dashboard.components import people, result
 from dashboard.components.html import Html, icon, joined, tag, text
 from dashboard.queries.entries import EntryDetail
 from governance.authority import Command
@@ -22,7 +23,6 @@ from governance.revocation import RevocationPlan, plan_revocation
 
 FOCUS: Final = "queue_entry"
 _OPEN: Final = "decision_open"
-_RESULT: Final = "decision_result"
 _FORMS: Final[dict[str, tuple[str, str, str | None]]] = {
     "reject": ("Reject", "cancel", "X"),
     "revoke": ("Revoke", "block", "X"),
@@ -55,14 +55,17 @@ def bar(detail: EntryDetail, listed: Sequence[str]) -> None:
             for choice in ("reject", "quarantine", "revoke"):
                 if choice in detail.choices:
                     # X is the plain "no": reject where that is possible, else revoke.
-                    _opener(item.entry_id, choice, keyed=choice != "revoke" or not rejects)
+                    _opener(detail, choice, keyed=choice != "revoke" or not rejects)
             if not detail.choices:
                 st.html(tag("span", "Nothing is left to decide here.", "pl-muted").code)
             st.space("stretch")
+            people.claim(detail)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            people.row(detail, _undo)
             _steps(item.entry_id, listed)
         if form in detail.choices:
             _form(detail, cast("Command", form), listed)
-    last_result()
+    last_result(item.entry_id)
 
 
 def _approve(detail: EntryDetail, listed: Sequence[str], *, active: bool) -> None:
@@ -77,28 +80,36 @@ def _approve(detail: EntryDetail, listed: Sequence[str], *, active: bool) -> Non
         format_func=lambda code: code.replace("-", " "),
     )
     st.button(
-        "Approve",
+        _label(detail),
         key="approve",
         icon=":material/check:",
         type="primary" if active else "secondary",
         shortcut="A" if active else None,
+        disabled="approve" in detail.people.cannot,
         on_click=_decide,
         args=(Chosen(detail, "approve", key, "", tuple(listed)),),
     )
 
 
-def _opener(entry_id: str, choice: str, *, keyed: bool) -> None:
+def _label(detail: EntryDetail) -> str:
+    """Where two must agree, which of the two this approval would be."""
+    so_far = len(detail.people.approved_by)
+    return f"Approve ({so_far + 1} of 2)" if detail.people.needed > 1 else "Approve"
+
+
+def _opener(detail: EntryDetail, choice: str, *, keyed: bool) -> None:
     word, symbol, key = _FORMS[choice]
     st.button(
         word, key=choice, icon=f":material/{symbol}:", shortcut=key if keyed else None,
-        on_click=_toggle, args=(entry_id, choice),
+        disabled=choice in detail.people.cannot,
+        on_click=_toggle, args=(detail.item.entry_id, choice),
     )  # fmt: skip
 
 
 def _toggle(entry_id: str, choice: str) -> None:
     now = (entry_id, choice)
     st.session_state[_OPEN] = None if st.session_state.get(_OPEN) == now else now
-    st.session_state.pop(_RESULT, None)
+    result.forget(people.PAGE)
 
 
 def _form(detail: EntryDetail, choice: Command, listed: Sequence[str]) -> None:
@@ -138,7 +149,8 @@ def _plan(entry_id: str) -> RevocationPlan | None:
     try:
         return plan_revocation(session.workplace().ledger, entry_id, reader=session.desk().scope)
     except PalimpsestError as error:
-        st.session_state[_RESULT] = actions.Refused(str(error), error.hint, type(error).__name__)
+        refused = actions.Refused(str(error), error.hint, type(error).__name__)
+        result.keep(people.PAGE, refused)
         return None
 
 
@@ -184,7 +196,7 @@ def focus(entry_id: str) -> None:
     """Show this entry on the right; the address follows, so it can be shared."""
     st.session_state[FOCUS] = entry_id
     st.session_state.pop(_OPEN, None)
-    st.session_state.pop(_RESULT, None)
+    result.forget(people.PAGE)
 
 
 def _decide(chosen: Chosen) -> None:
@@ -193,11 +205,11 @@ def _decide(chosen: Chosen) -> None:
     reason = str(st.session_state.get(chosen.reason_key) or "")
     comment = st.session_state.get(chosen.comment_key) if chosen.comment_key else None
     who = session.actor()
-    result: actions.Done | actions.Refused
+    came_to: actions.Done | actions.Refused
     with place.lock:
         if chosen.choice == "revoke" and chosen.plan is not None:
             revoke = actions.Revoke(who, chosen.plan, reason, str(comment or ""))
-            result = actions.take_back(place.ledger, place.settler, revoke)
+            came_to = actions.take_back(place.ledger, place.settler, revoke)
         else:
             choice = cast("actions.Choice", chosen.choice)
             decide = actions.Decide(
@@ -208,11 +220,12 @@ def _decide(chosen: Chosen) -> None:
                 str(comment or ""),
                 item.version,
                 item.content_digest,
+                len(chosen.detail.people.approved_by),
             )
-            result = actions.decide(place.ledger, place.settler, decide)
-    if isinstance(result, actions.Done):
+            came_to = actions.decide(place.ledger, place.settler, decide)
+    if isinstance(came_to, actions.Done):
         focus(_next(item.entry_id, chosen.listed))
-    st.session_state[_RESULT] = result
+    result.keep(people.PAGE, came_to)
 
 
 def _next(entry_id: str, listed: Sequence[str]) -> str:
@@ -224,29 +237,25 @@ def _next(entry_id: str, listed: Sequence[str]) -> str:
     return next(iter([*after, *before]), entry_id)
 
 
-def last_result() -> None:
-    """The last receipt or refusal, beside the buttons."""
-    result = st.session_state.get(_RESULT)
-    if isinstance(result, actions.Refused):
-        line = icon("block") + tag("strong", f" Not done: {result.words}")
-        hint = tag("span", f" {result.hint}", "pl-muted") if result.hint else Html("")
-        st.html(tag("div", line + hint, "pl-red", "pl-result").code)
-    elif isinstance(result, actions.Done):
-        after = " Its adapter is being built." if result.settling else ""
-        line = icon("check") + text(f" {result.words}, event {result.last_seq:,}.{after}")
-        st.html(tag("div", line, "pl-green", "pl-result").code)
-        if result.undo:
-            st.button(
-                "Undo", key="undo", icon=":material/undo:", shortcut="U", type="tertiary",
-                on_click=_undo, args=(result.undo,),
-            )  # fmt: skip
+def last_result(focused: str = "") -> None:
+    """The last receipt or refusal, and for how long it can be undone; ``focused`` has its own."""
+    shown = result.show(people.PAGE)
+    if not isinstance(shown, actions.Done) or shown.undo in {"", focused}:
+        return
+    standing = people.can_undo(shown.undo)
+    if standing is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if standing.acts_from_us is not None:
+            people.countdown(shown.undo)
+        people.undo(shown.undo, _undo, key="undo", shortcut="U")
 
 
 def _undo(entry_id: str) -> None:
     """Callback: take the last decision back, and show the entry again."""
     place = session.workplace()
     with place.lock:
-        result = actions.withdraw(place.ledger, actions.Withdraw(session.actor(), entry_id))
-    if isinstance(result, actions.Done):
+        done = actions.withdraw(place.ledger, actions.Withdraw(session.actor(), entry_id))
+    if isinstance(done, actions.Done):
         focus(entry_id)
-    st.session_state[_RESULT] = result
+    result.keep(people.PAGE, done)

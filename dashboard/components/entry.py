@@ -21,6 +21,7 @@ from dashboard.components.html import (
 )
 from dashboard.queries.comparison import Comparison
 from dashboard.queries.entries import AuditRow, Check, EntryDetail, Evidence
+from dashboard.queries.people import People
 from dashboard.text import counted, plain
 from governance.textdiff import WordDiff, word_diff
 
@@ -38,10 +39,25 @@ def heading(detail: EntryDetail) -> Html:
         text(when.clock(item.proposed_at_us)),
         span(text(f"{item.entry_id} v{item.version}"), "pl-mono"),
     ]
-    badges = states.status_badge(item.status, waiting=item.waiting)
+    status = states.status_badge(item.status, waiting=item.waiting)
+    badges = span(_people(detail.people) + status, "pl-line")
     title = tag("div", tag("strong", plain(item.title, limit=120)) + badges, "pl-line", "pl-title")
     line = tag("div", spaced(facts), "pl-line", "pl-muted", "pl-small")
     return title + line + _why(detail)
+
+
+def _people(people: People) -> Html:
+    """Approvals so far, and who is deciding."""
+    shown: list[Html] = []
+    if people.approved_by:
+        by = " and ".join(people.approved_by)
+        words = f"{len(people.approved_by)} of {people.needed}, by {by}"
+        shown.append(badge(words, "group", "blue", title="two reviewers must approve it"))
+    if people.claimed_by:
+        whose = "Yours" if people.claim_is_viewers else f"With {people.claimed_by}"
+        until = when.hour(people.claimed_until_us)
+        shown.append(badge(f"{whose} until {until}", "lock", "orange"))
+    return joined(shown)
 
 
 def _why(detail: EntryDetail) -> Html:

@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import actions, session
-from dashboard.components import states, when
+from dashboard.components import result, states, when
 from dashboard.components.html import (
     Colour,
     Column,
@@ -32,7 +32,9 @@ from dashboard.text import plain
 from governance.rollback import EFFECTS, Effect, EntryMove, RollbackPlan
 
 TARGET: Final = "to"
-_RESULT: Final = "rollback_result"
+PAGE: Final = "rollback"
+TABS: Final = "history_tab"
+BACK, LOG = "Roll back", "All events"
 _SHOWN: Final = 200
 _PAGE_SIZE: Final = 40
 _EFFECT: Final[dict[Effect, tuple[str, str]]] = {
@@ -57,8 +59,8 @@ def form(desk: Desk, plan: RollbackPlan | None) -> None:
     line = event_line(desk, plan.to_seq)
     at = f"{when.exact(line.at_us)} · {line.type} · {line.actor}" if line else "before everything"
     st.html(tag("div", plain(at), "pl-muted", "pl-small").code)
-    st.html(tag("div", icon("info") + text(" A rollback appends an event. Nothing is deleted, and "
-            "it can be rolled back in turn."), "pl-note").code)  # fmt: skip
+    two = desk.state.terms.rollback_people > 1
+    st.html(tag("div", _how(two=two), "pl-note").code)
     if not plan.entries and not plan.shards:
         return
     codes = actions.reasons("rollback")
@@ -69,10 +71,21 @@ def form(desk: Desk, plan: RollbackPlan | None) -> None:
     st.text_input("Comment", key="rollback_comment", max_chars=500)
     typed = st.text_input(f"Type {plan.to_seq} to confirm", key="rollback_typed")
     st.button(
-        "Roll back", icon=":material/undo:", key="rollback", type="primary",
+        "Ask for it" if two else "Roll back", key="rollback", type="primary",
+        icon=":material/group_add:" if two else ":material/undo:",
         disabled=reason is None or typed.strip() != str(plan.to_seq),
         on_click=_apply, args=(plan,),
     )  # fmt: skip
+
+
+def _how(*, two: bool) -> Html:
+    words = (
+        "Under the policy in force a rollback takes two people: you ask, another accepts. "
+        "Until then nothing changes. A newer request takes the place of one that waits."
+        if two
+        else "A rollback appends an event. Nothing is deleted, and it can be rolled back in turn."
+    )
+    return icon("group" if two else "info") + text(f" {words}")
 
 
 def target(head: int) -> int:
@@ -92,23 +105,17 @@ def _apply(plan: RollbackPlan) -> None:
         str(st.session_state.get("rollback_typed") or ""),
     )  # fmt: skip
     with place.lock:
-        result = actions.roll_back(place.ledger, place.settler, command)
-    if isinstance(result, actions.Done):
+        came_to = actions.roll_back(place.ledger, place.settler, command)
+    if isinstance(came_to, actions.Done):
         st.session_state["rollback_typed"] = st.session_state["rollback_comment"] = ""
         st.session_state["rollback_reason"] = None
-    st.session_state[_RESULT] = result
+    st.session_state[TABS] = BACK
+    result.keep(PAGE, came_to)
 
 
 def last_result() -> None:
     """The receipt or the refusal, beside the button."""
-    result = st.session_state.get(_RESULT)
-    if isinstance(result, actions.Refused):
-        refusal = icon("block") + tag("strong", f" Not done: {result.words} ")
-        st.html(tag("div", refusal + span(result.hint, "pl-muted"), "pl-red", "pl-result").code)
-    elif isinstance(result, actions.Done):
-        words = f" {result.words}, event {result.last_seq:,}. It can be undone from event "
-        line = icon("check") + text(f"{words}{result.first_seq - 1:,}.")
-        st.html(tag("div", line, "pl-green", "pl-result").code)
+    result.show(PAGE)
 
 
 def preview(desk: Desk, plan: RollbackPlan) -> None:

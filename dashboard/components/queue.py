@@ -77,8 +77,9 @@ def entries(page: QueuePage, focused: str) -> None:
 def _row(item: QueueItem) -> None:
     failed = ", ".join(item.failed)
     facts = f":orange[{label(failed, limit=24)}]" if failed else states.KIND[item.kind].lower()
+    note = f":blue[{label(item.note, limit=24)}] · " if item.note else ""
     st.button(
-        f"{_DOT[item.band]} **{label(item.title, limit=60)}** :gray[:small[{facts} · "
+        f"{_DOT[item.band]} **{label(item.title, limit=60)}** :gray[:small[{note}{facts} · "
         f"{item.risk_ppm / 1e6:.2f}]]",
         key=f"row_{item.entry_id}", type="tertiary", width="stretch",
         on_click=focus, args=(item.entry_id,),

@@ -28,6 +28,11 @@ def clock(at_us: int) -> str:
     return f"{at.day} {at:%b}{year} {at:%H:%M}"
 
 
+def hour(at_us: int) -> str:
+    """``09:06``, for what lies minutes ahead."""
+    return f"{moment(at_us):%H:%M}"
+
+
 def exact(at_us: int) -> str:
     """``2026-03-10 09:06:12 CET``."""
     return f"{moment(at_us):%Y-%m-%d %H:%M:%S %Z}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from dashboard.queries.projection import EventRow, Projection
-from governance.events import Scope
+from governance.events import Actor, Scope
 from governance.ledger import Ledger
 from governance.state import EntryState, State
+
+NOBODY: Final = Actor(kind="human", id="nobody")
 
 
 @dataclass
@@ -21,6 +24,8 @@ class Desk:
     ledger: Ledger
     scope: Scope
     projection: Projection = field(default_factory=Projection)
+    viewer: Actor = NOBODY
+    """Who looks: what they may do is shown with the reason why not."""
 
     def __post_init__(self) -> None:
         """Catch up with the head once, so that one page shows one version."""

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from dashboard.queries.comparison import Comparison, comparison_for
 from dashboard.queries.desk import Desk
+from dashboard.queries.people import People, note_on, people_of
 from governance.commands.describe import summary
 from governance.events import (
     Body,
@@ -56,6 +57,8 @@ class QueueItem:
     checked: bool
     proposed_at_us: int
     content_digest: str
+    note: str
+    """How far other people are with it: ``1 of 2``, ``with ann``."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class EntryDetail:
     adapter_digest: str | None
     shard_id: str | None
     derived: tuple[str, ...]
+    people: People
 
 
 def band_of(risk_ppm: int) -> Band:
@@ -221,6 +225,7 @@ def queue_item(desk: Desk, entry: EntryState) -> QueueItem:
         checked=bool(entry.results),
         proposed_at_us=desk.projection.at_us(entry.proposed_seq),
         content_digest=entry.content_digest,
+        note=note_on(desk, entry),
     )
 
 
@@ -264,6 +269,7 @@ def entry_detail(desk: Desk, entry_id: str) -> EntryDetail | None:
         adapter_digest=entry.adapter_digest,
         shard_id=adapter.shard_id if adapter else None,
         derived=tuple(other.entry_id for other in desk.entries() if entry_id in other.derived_from),
+        people=people_of(desk, entry),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dashboard.queries import adapters, drift
+from dashboard.queries import adapters, drift, requests
 from dashboard.queries.desk import Desk
 from dashboard.queries.entries import HIGH_PPM, Band, band_of, is_waiting, title_of
 from dashboard.text import counted
@@ -173,6 +173,10 @@ def needs(
     found: list[Need] = []
     if desk.state.frozen:
         found.append(Need("high", "Learning is frozen", "Nothing new is taken in.", "timeline"))
+    asked = requests.waiting(desk)
+    if asked is not None:
+        why = f"{asked.asked.asked_by} asks to go back to event {asked.asked.to_seq:,}."
+        found.append(Need("high", "A rollback waits for a second person", why, "timeline"))
     queue = desk.state.queue(desk.scope)
     high = [entry for entry in queue if entry.risk_ppm >= HIGH_PPM]
     for entry in high[:3]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import session
-from dashboard.components import charts, frame, history
+from dashboard.components import charts, frame, history, requests
 from dashboard.queries.desk import Desk
+from dashboard.queries.requests import waiting
 from dashboard.queries.timeline import buckets
 from governance.errors import PalimpsestError
 from governance.rollback import RollbackPlan, plan_rollback
@@ -28,10 +29,19 @@ def show() -> None:
     at_us = desk.projection.at_us(target) if 0 < target < head else None
     st.altair_chart(charts.timeline(buckets(desk.rows()), at_us), theme=None,
                     alt="Events over time by family")  # fmt: skip
-    back, log = st.tabs(["Roll back", "All events"], on_change="rerun", key="history_tab")
+    asked = waiting(desk)
+    if asked is not None:
+        requests.notice(asked)
+    back, answer, log = st.tabs(
+        [history.BACK, requests.TAB, history.LOG], on_change="rerun", key=history.TABS,
+        default=requests.TAB if asked else history.BACK,
+    )  # fmt: skip
     if back.open:
         with back:
             _roll_back(desk, target)
+    if answer.open:
+        with answer:
+            requests.page(desk, asked)
     if log.open:
         with log:
             history.events(desk, target)
@@ -42,8 +52,8 @@ def _roll_back(desk: Desk, target: int) -> None:
     plan = _plan(desk, target)
     with left:
         st.subheader("Roll back to", anchor=False)
-        history.form(desk, plan)
         history.last_result()
+        history.form(desk, plan)
     with right:
         st.subheader("What would change", anchor=False)
         if plan is None:

@@ -49,6 +49,7 @@ from governance.events import (
     RoleWithdrawn,
     RollbackAccepted,
     RollbackApplied,
+    RollbackDeclined,
     RollbackRequested,
     SignerRegistered,
     SignerWithdrawn,
@@ -181,7 +182,7 @@ def _request_summary(payload: Payload) -> str:
         return f"{whose}: {payload.basis} {payload.reason}"
     if isinstance(payload, ErasureCompleted):
         return f"{len(payload.events)} payloads destroyed, {payload.hits} found afterwards"
-    if isinstance(payload, RollbackAccepted | ErasureApproved | ErasureDeclined):
+    if isinstance(payload, RollbackAccepted | RollbackDeclined | ErasureApproved | ErasureDeclined):
         return payload.comment
     return _custody_summary(payload)
 

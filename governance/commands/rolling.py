@@ -136,12 +136,31 @@ def accept(
     rebuilt.raise_error()
 
 
+@rollback_app.command("decline")
+def decline(
+    rollback_id: Annotated[str, typer.Argument(help="A request, as `rollback list` shows it.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    comment: CommentOption = "",
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Do not agree to a rollback, or take back one's own request."""
+    from governance.rollback import decline_rollback  # noqa: PLC0415
+
+    with open_ledger(home, write=True) as ledger:
+        decline_rollback(ledger, rollback_id, actor=parse_actor(actor), comment=comment)
+    if as_json:
+        print_json({"rollback_id": rollback_id, "status": "declined"})
+    else:
+        typer.echo(f"{rollback_id} is declined; nothing has changed")
+
+
 @rollback_app.command("list")
 def list_requests(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Rollbacks that were asked for: which wait, lapsed or were carried out.
+    """Rollbacks that were asked for: which wait, lapsed, were declined or carried out.
 
-    A request is not declined: left alone it lapses, when what it would change has changed or
-    when a newer one is made.
+    Left alone a request lapses, when what it would change has changed or a newer one is made.
     """
     from governance.commands import render  # noqa: PLC0415
     from governance.rollback import standing  # noqa: PLC0415
@@ -153,7 +172,7 @@ def list_requests(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fals
         print_json({"rollbacks": [
             {"id": one.requested.rollback_id, "status": status, "to_seq": one.requested.to_seq,
              "requested_at": one.seq, "requested_by": str(one.requested_by),
-             "accepted_by": str(one.accepted_by) if one.accepted_by else None,
+             "answered_by": str(one.answered_by) if one.answered_by else None,
              "agent": str(one.scope), "scope": _named(one.requested.only_scope),
              "channel": one.requested.only_channel, "reason": one.requested.reason_code,
              "comment": one.requested.comment}
@@ -162,10 +181,10 @@ def list_requests(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fals
         return
     rows = [
         (one.requested.rollback_id, status, str(one.requested.to_seq), str(one.requested_by),
-         str(one.accepted_by or ""), one.requested.reason_code)
+         str(one.answered_by or ""), one.requested.reason_code)
         for one, status in found
     ]  # fmt: skip
-    headings = ("Request", "Status", "Back to", "Asked by", "Accepted by", "Reason")
+    headings = ("Request", "Status", "Back to", "Asked by", "Answered by", "Reason")
     render.console().print(render.table("Rollbacks asked for", headings, rows))
 
 

@@ -294,6 +294,13 @@ class RollbackAccepted(RollbackPayload):
     comment: str = ""
 
 
+class RollbackDeclined(RollbackPayload):
+    """A second person does not agree, or the requester takes it back; nothing moves."""
+
+    event_type: ClassVar[str] = "rollback.declined"
+    comment: str = ""
+
+
 class RollbackApplied(RollbackPayload):
     """Entries and shards were put back to how they stood at ``to_seq``, exactly."""
 
@@ -362,7 +369,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         EntryExpired, EntryErased, SourceErased,
         HoldPlaced, HoldLifted, ExportIssued, ExportWithdrawn,
         ErasureRequested, ErasureApproved, ErasureDeclined, ErasureCompleted,
-        RollbackRequested, RollbackAccepted,
+        RollbackRequested, RollbackAccepted, RollbackDeclined,
         VerifierRated, DriftHeld, DriftReleased,
     )
 }  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from dashboard import actions
-from governance.events import Actor
-from governance.ledger import Ledger
+from governance.events import Actor, ReviewAssigned, ReviewTerms
+from governance.ledger import SYSTEM, EventDraft, Ledger
 from governance.revocation import plan_revocation
 from governance.rollback import plan_rollback
 from tests.dashboard.fakes import Follower
@@ -56,6 +56,24 @@ def test_approving_a_card_asks_for_training(ledger: Ledger, ids: dict[str, str])
     assert ledger.state.entry(ids["departure-card"]).status == "approved"
 
 
+def test_the_first_of_two_approvals_of_a_card_trains_nothing(
+    ledger: Ledger, ids: dict[str, str]
+) -> None:
+    name = ids["departure-card"]
+    asked = ReviewAssigned(
+        entry_id=name, version=1, rule_id="", message="", terms=ReviewTerms(people=2)
+    )
+    ledger.append([EventDraft(asked, SYSTEM, SCOPE)])
+    follower = Follower()
+    first = actions.decide(ledger, follower, decide(ledger, name))
+    assert isinstance(first, actions.Done)
+    assert not first.settling
+    assert follower.asked == []
+    second = replace(decide(ledger, name), actor=MARTA, expected_approvals=1)
+    assert isinstance(actions.decide(ledger, follower, second), actions.Done)
+    assert follower.asked == [(SCOPE, None)]
+
+
 @pytest.mark.parametrize("choice", ["reject", "quarantine"])
 def test_other_decisions_arrive(
     ledger: Ledger, ids: dict[str, str], choice: actions.Choice
@@ -79,7 +97,8 @@ def test_decision_on_another_version_or_content_is_refused(
         refused = actions.decide(ledger, Follower(), stale)
         assert isinstance(refused, actions.Refused)
         assert refused.kind == "AppendConflictError"
-        assert refused.hint == "reload it and decide again"
+        assert refused.words.startswith("It changed while you were looking.")
+        assert "look again" in refused.hint
     assert decisions(ledger) == before
     assert isinstance(actions.decide(ledger, Follower(), good), actions.Done)
 
@@ -102,7 +121,6 @@ def test_refusals_are_typed_and_append_nothing(ledger: Ledger, ids: dict[str, st
 
 def test_author_cannot_approve_their_own_entry(ledger: Ledger, ids: dict[str, str]) -> None:
     from governance.events import EntryVerified, RoleGranted, VerifierResult
-    from governance.ledger import SYSTEM, EventDraft
     from tests.dashboard.learner import Learner, Ticking
     from tests.dashboard.population import fact
 

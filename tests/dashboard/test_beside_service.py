@@ -50,6 +50,17 @@ def test_the_screen_goes_on_when_its_service_ends(home: Path, run_page: RunPage)
     assert place.ledger.head == head
 
 
+def test_a_late_browser_still_leaves_the_home_to_others(
+    home: Path, run_page: RunPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service that the command started goes away before anybody opens the page."""
+    wanted: list[Path] = []
+    monkeypatch.setattr("dashboard.session.ensure", wanted.append)
+    page = run_page("overview", home)
+    assert not page.exception
+    assert wanted == [home.resolve()]
+
+
 def test_whoever_holds_a_token_is_the_actor(
     home: Path, run_page: RunPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

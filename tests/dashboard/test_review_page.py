@@ -10,9 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.components import decision
-from governance.ledger import Ledger
+from governance.events import RoleGranted, RoleWithdrawn
+from governance.ledger import SYSTEM, EventDraft, Ledger
 from tests.dashboard.conftest import RunPage, assert_healthy, html_of, words_of
 from tests.dashboard.fakes import FakeTarget
+from tests.dashboard.learner import LOCAL
 
 
 def focused(page: AppTest) -> str:
@@ -145,18 +147,34 @@ def test_stale_page_decides_nothing_by_accident(
     assert isinstance(actions.decide(place().ledger, Follower(), other), actions.Done)
     page.button(key="approve").click().run()
     assert_healthy(page)
-    assert "Not done:" in words_of(page)
+    assert f"Not done: Meanwhile marta.keller rejected entry {ids['travellers']}." in words_of(page)
     assert place().ledger.state.entry(ids["travellers"]).status == "rejected"
 
 
-def test_someone_without_the_role_is_refused_beside_the_button(
+def test_someone_without_the_role_can_only_look(
     run_page: RunPage, home: Path, ids: dict[str, str]
 ) -> None:
     page = run_page("review", home, actor="human:visitor", entry=ids["travellers"])
+    assert "You (visitor) do not hold the role reviewer" in words_of(page)
+    for key in ("approve", "reject", "quarantine"):
+        assert page.button(key=key).disabled
+    assert "claim" not in [button.key for button in page.button]
+    allowed = run_page("review", home, entry=ids["travellers"])
+    assert not allowed.button(key="approve").disabled
+
+
+def test_a_role_lost_while_looking_is_told_beside_the_button(
+    run_page: RunPage, home: Path, ids: dict[str, str]
+) -> None:
+    page = run_page("review", home, entry=ids["travellers"])
+    lost = RoleWithdrawn(principal=str(LOCAL), role="reviewer")
+    place().ledger.append([EventDraft(lost, SYSTEM)])
     page.button(key="approve").click().run()
-    assert "does not hold the role reviewer" in words_of(page)
+    assert_healthy(page)
+    assert "Not done: You do not hold the role reviewer." in words_of(page)
     assert focused(page) == ids["travellers"], "a refusal does not move on"
     assert place().ledger.state.entry(ids["travellers"]).status == "verified"
+    place().ledger.append([EventDraft(RoleGranted(principal=str(LOCAL), role="reviewer"), SYSTEM)])
     allowed = run_page("review", home, entry=ids["travellers"])
     allowed.button(key="approve").click().run()
     assert place().ledger.state.entry(ids["travellers"]).status == "active"

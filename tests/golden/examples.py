@@ -308,4 +308,5 @@ EXAMPLES: tuple[ev.Payload, ...] = (
         adapters=[DIGEST],
     ),
     ev.DriftReleased(hold_id="drift-1", reason="the editor was at fault"),
+    ev.RollbackDeclined(rollback_id="rollback-2", comment="the newer value is right"),
 )

@@ -43,6 +43,12 @@ def test_one_asks_another_accepts(fast_path: Path) -> None:
     assert [one["status"] for one in data(home, "rollback", "list")["rollbacks"]] == [
         "lapsed", "requested",
     ]  # fmt: skip
+    no = ("rollback", "decline", first, "--actor", "bob", "--comment", "not now")
+    assert "declined; nothing has changed" in run(home, *no)
+    (second,) = data(home, *back)["requested"]["ids"]
+    taken_back = data(home, "rollback", "decline", second, "--actor", "ann")
+    assert taken_back == {"rollback_id": second, "status": "declined"}
+    (first,) = data(home, *back)["requested"]["ids"]
     assert "may not accept it" in run(home, "rollback", "accept", first, "--actor", "ann", code=4)
     done = data(home, "rollback", "accept", first, "--actor", "bob")
     assert done["plans"][0]["to_seq"] == then

@@ -30,7 +30,7 @@ DOCUMENTED = {
     "entry.expired", "entry.erased", "source.erased",
     "hold.placed", "hold.lifted", "export.issued", "export.withdrawn",
     "erasure.requested", "erasure.approved", "erasure.declined", "erasure.completed",
-    "rollback.requested", "rollback.accepted",
+    "rollback.requested", "rollback.accepted", "rollback.declined",
     "verifier.rated", "drift.held", "drift.released",
 }  # fmt: skip
 

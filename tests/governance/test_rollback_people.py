@@ -19,6 +19,7 @@ from governance.events import (
     RoleGranted,
     RollbackAccepted,
     RollbackApplied,
+    RollbackDeclined,
     RollbackRequested,
     Scope,
 )
@@ -26,8 +27,11 @@ from governance.ledger import EventDraft
 from governance.rollback import (
     Requested,
     accept_rollback,
+    as_requested,
+    decline_rollback,
     plan_rollback,
     request_rollback,
+    requested_plan,
     rollback,
     standing,
 )
@@ -124,6 +128,46 @@ def test_of_several_requests_the_newest_stands_and_only_once() -> None:
     with pytest.raises(RollbackError, match="no rollback was named"):
         accept_rollback(desk.ledger, [], actor=BOB)
     assert standing(desk.ledger.state, found[newer.rollback_ids[0]]) == "requested"  # as it was
+
+
+def test_a_declined_request_moves_nothing_and_is_over() -> None:
+    desk, then = learned()
+    head, before = desk.ledger.head.seq, stands(desk.ledger.state)
+    (name,) = asked(desk, then).rollback_ids
+    with pytest.raises(NotAuthorisedError):
+        decline_rollback(desk.ledger, name, actor=BOT)
+    declined = RollbackDeclined(rollback_id=name)
+    with pytest.raises(NotAuthorisedError, match="may not decline"):
+        desk.ledger.append([EventDraft(declined, BOT, desk.scope)])
+    receipt = decline_rollback(desk.ledger, name, actor=BOB, comment="the new value is right")
+    (event,) = desk.ledger.events(receipt.first_seq)
+    assert isinstance(event.payload, RollbackDeclined)
+    assert event.payload.comment == "the new value is right"
+    assert stands(desk.ledger.state) == before
+    request = desk.ledger.state.rollbacks[name]
+    assert (standing(desk.ledger.state, request), request.answered_by) == ("declined", BOB)
+    for again in (BOB, ANN):
+        with pytest.raises(IllegalTransitionError, match="declined already"):
+            decline_rollback(desk.ledger, name, actor=again)
+    with pytest.raises(IllegalTransitionError, match="declined already"):
+        accept_rollback(desk.ledger, [name], actor=BOB)
+    with pytest.raises(LedgerError, match="never requested"):
+        decline_rollback(desk.ledger, "rollback-none", actor=BOB)
+    (own,) = asked(desk, then).rollback_ids
+    decline_rollback(desk.ledger, own, actor=ANN)
+    (third,) = asked(desk, then).rollback_ids
+    accept_rollback(desk.ledger, [third], actor=BOB)
+    assert stands(desk.ledger.state) == stands(desk.ledger.state_at(then))
+    assert desk.ledger.head.seq > head
+
+
+def test_whoever_is_asked_sees_whether_it_is_still_what_was_asked_for() -> None:
+    desk, then = learned()
+    (name,) = asked(desk, then).rollback_ids
+    request = desk.ledger.state.rollbacks[name]
+    assert as_requested(desk.ledger, request, requested_plan(desk.ledger, request))
+    desk.fact("inspection", "10 March")
+    assert not as_requested(desk.ledger, request, requested_plan(desk.ledger, request))
 
 
 def test_nobody_goes_around_the_request() -> None:
