@@ -29,6 +29,7 @@ from torch import Tensor
 
 from agent.errors import AdapterError
 from agent.lora.adapter import TrainedAdapter, peft_config
+from agent.lora.arithmetic import Arithmetic, arithmetic_for
 from agent.lora.cards import TrainingCard, canonical_order
 from agent.lora.recipe import Recipe
 from agent.lora.rehearsal import Pair, Rehearsal
@@ -91,7 +92,7 @@ class _Data:
     ) -> None:
         self.cards = canonical_order(cards)
         self._model = model
-        self._recipe = recipe
+        self.recipe = recipe
         self._rehearsal = rehearsal
         self._seed = seed
         self._kept: dict[Pair, tuple[list[int], int]] = {}
@@ -111,9 +112,9 @@ class _Data:
         dialect, pairs = self._model.dialect, []
         for number, card in enumerate(self.cards):
             # The card's own question every other time, each rewording in between.
-            others = card.rewordings[: self._recipe.rewordings]
+            others = card.rewordings[: self.recipe.rewordings]
             wheel = [q for other in others for q in (card.question, other)] or [card.question]
-            turns = min(self._recipe.wordings_per_step, len(wheel))
+            turns = min(self.recipe.wordings_per_step, len(wheel))
             target = dialect.answer_target(card.answer)
             for turn in range(turns):
                 wording = wheel[(step * turns + number + turn) % len(wheel)]
@@ -149,11 +150,12 @@ def build(
     if not cards:
         raise AdapterError("an adapter needs at least one card")
     data = _Data(model, cards, recipe, rehearsal, seed)
-    with model.exclusive() as hf, _deterministic(seed):
+    arithmetic = arithmetic_for(recipe)
+    with model.exclusive() as hf, _deterministic(seed), arithmetic.prepared(hf):
         layers = list(target_layers(hf, recipe, model.model_id))
         wrapped = _wrap(hf, layers, subspace, recipe)
         try:
-            steps, loss = _train(wrapped, data, recipe, model.pad_token, progress)
+            steps, loss = _train(wrapped, data, arithmetic, model.pad_token, progress)
             modules = {name: _factors(wrapped, name) for name in layers}
         finally:
             wrapped.unload()
@@ -162,22 +164,19 @@ def build(
 
 
 def _train(
-    wrapped: PeftModel, data: _Data, recipe: Recipe, pad: int, progress: Progress | None
+    wrapped: PeftModel, data: _Data, arithmetic: Arithmetic, pad: int, progress: Progress | None
 ) -> tuple[int, float]:
     """The loop. Returns the steps taken and the last loss, in nats a token."""
     trained = [p for p in wrapped.parameters() if p.requires_grad]
-    optimiser = _optimiser(trained, recipe)
+    recipe = data.recipe
+    stepper = arithmetic.stepper(trained, recipe)
     schedule = _Schedule.of(recipe, len(data.cards))
     step, first, loss = 0, math.inf, math.inf
     while step < schedule.total:
         loss, min_p = _backward(wrapped.get_base_model(), data.rows(step), recipe, pad)
         first = loss if step == 0 else first
         _check_divergence(loss, first, step, recipe)
-        torch.nn.utils.clip_grad_norm_(trained, float(recipe.optimiser.clip_norm))
-        for group in optimiser.param_groups:
-            group["lr"] = float(recipe.optimiser.learning_rate) * schedule.factor(step)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        stepper.step(float(recipe.optimiser.learning_rate) * schedule.factor(step))
         schedule.observe(step, min_p, recipe)
         step += 1
         if progress is not None and step % _REPORT_EVERY == 0:
@@ -259,20 +258,10 @@ def _wrap(hf: Any, layers: list[str], subspace: Subspace, recipe: Recipe) -> Pef
 
 def _factors(wrapped: PeftModel, name: str) -> tuple[Tensor, Tensor]:
     layer: Any = wrapped.get_base_model().get_submodule(name)
-    a, b = (matrix["default"].weight.detach().clone() for matrix in (layer.lora_A, layer.lora_B))
-    return a, b
-
-
-def _optimiser(trained: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    stated = recipe.optimiser
-    return torch.optim.AdamW(
-        trained,
-        lr=float(stated.learning_rate),
-        betas=(float(stated.beta1), float(stated.beta2)),
-        eps=float(stated.epsilon),
-        weight_decay=float(stated.weight_decay),
-        fused=True,
+    a, b = (
+        matrix["default"].weight.detach().float().clone() for matrix in (layer.lora_A, layer.lora_B)
     )
+    return a, b
 
 
 def _check_divergence(loss: float, first: float, step: int, recipe: Recipe) -> None:
