@@ -1,8 +1,8 @@
-"""In which numbers a build computes: the seam between the loop and its arithmetic.
+"""In which numbers an adapter is built: a name in the recipe, one object in the code.
 
-``train`` decides what is learned in each step; an arithmetic decides how numbers are held
-and rounded on the way. ``Float32`` is the ordinary one. Another one implements the same two
-methods and is named in ``arithmetic_for``.
+``float32``  as fast as it gets; the same bytes on the same environment fingerprint.
+
+Serving is float32 either way: arithmetic is how the weights came about, not what they are.
 """
 
 from __future__ import annotations
@@ -16,48 +16,53 @@ import torch
 from agent.lora.recipe import Recipe
 
 
-class Stepper(Protocol):
-    """Moves the trained matrices once a step."""
+class Updates(Protocol):
+    """An optimiser of a build. Gradients are read from the parameters."""
 
     def step(self, rate: float) -> None:
-        """Clip the gradients, move every matrix at learning rate ``rate``, drop the gradients."""
+        """Clip the gradients, change the parameters, and clear the gradients."""
         ...
 
 
 class Arithmetic(Protocol):
-    """How a build computes. Stateless: a build is a function of its inputs."""
+    """How a build computes."""
 
-    def prepared(self, hf: Any) -> AbstractContextManager[None]:  # noqa: ANN401
-        """Let the Transformers model compute in these numbers inside the block.
+    def prepare(self, hf: Any) -> AbstractContextManager[None]:  # noqa: ANN401 - transformers is untyped
+        """Make a bare model compute in these numbers inside; restore it exactly after.
 
-        Entered before the model is adapted: the trained matrices take the type of the weights
-        beside them. On leaving, the weights are bitwise what they were.
+        Raises:
+            AdapterError: a module cannot; names it.
         """
         ...
 
-    def stepper(self, trained: Sequence[torch.nn.Parameter], recipe: Recipe) -> Stepper:
-        """An optimiser with the recipe's settings over ``trained``."""
+    def optimiser(self, trained: Sequence[torch.nn.Parameter], recipe: Recipe) -> Updates:
+        """AdamW by the recipe's numbers."""
         ...
 
 
-class Float32:
-    """The model's own float32, with PyTorch's fused AdamW. Same bytes on one environment."""
+def arithmetic_of(recipe: Recipe) -> Arithmetic:
+    """The arithmetic that the recipe names."""
+    return {"float32": Float32}[recipe.arithmetic]()
 
-    def prepared(self, hf: Any) -> AbstractContextManager[None]:  # noqa: ANN401, ARG002
-        """Nothing to prepare."""
+
+class Float32:
+    """The model as it is, PyTorch's own fused AdamW."""
+
+    def prepare(self, hf: Any) -> AbstractContextManager[None]:  # noqa: ANN401, ARG002
+        """Nothing to do."""
         return nullcontext()
 
-    def stepper(self, trained: Sequence[torch.nn.Parameter], recipe: Recipe) -> Stepper:
-        """AdamW; the norm of all gradients together is clipped."""
-        return _FusedAdamW(trained, recipe)
+    def optimiser(self, trained: Sequence[torch.nn.Parameter], recipe: Recipe) -> Updates:
+        """See ``Arithmetic``."""
+        return _FusedAdam(trained, recipe)
 
 
-class _FusedAdamW:
+class _FusedAdam:
     def __init__(self, trained: Sequence[torch.nn.Parameter], recipe: Recipe) -> None:
         stated = recipe.optimiser
         self._trained = list(trained)
         self._clip_norm = float(stated.clip_norm)
-        self._adamw = torch.optim.AdamW(
+        self._adam = torch.optim.AdamW(
             self._trained,
             lr=float(stated.learning_rate),
             betas=(float(stated.beta1), float(stated.beta2)),
@@ -68,12 +73,7 @@ class _FusedAdamW:
 
     def step(self, rate: float) -> None:
         torch.nn.utils.clip_grad_norm_(self._trained, self._clip_norm)
-        for group in self._adamw.param_groups:
+        for group in self._adam.param_groups:
             group["lr"] = rate
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
-
-
-def arithmetic_for(recipe: Recipe) -> Arithmetic:
-    """The arithmetic that the recipe names."""
-    return {"float32": Float32}[recipe.arithmetic]()
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
