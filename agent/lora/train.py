@@ -167,7 +167,7 @@ def build(
     return TrainedAdapter(modules, steps, loss)
 
 
-def _train(
+def _train(  # noqa: PLR0917 - one loop, all of it used
     wrapped: PeftModel,
     data: _Data,
     recipe: Recipe,
