@@ -60,7 +60,7 @@ def replay(
         model = load_model(remembered_model(home))
         if not isinstance(model, LocalModel):
             raise AdapterError(f"{model.model_id} has no weights here: it built no adapter")
-        replayer = Replayer(ledger, model, load_recipe(shipped_recipe(model)))
+        replayer = Replayer(ledger, home, model, load_recipe(shipped_recipe(model)))
         chosen = (
             [find_adapter(ledger.state, adapter)]
             if adapter is not None

@@ -58,12 +58,14 @@ class Replayer:
 
     Args:
         ledger: Open for reading.
+        home: Its folder.
         model: The base that the adapters were built on.
         recipe: What they were built by.
     """
 
-    def __init__(self, ledger: Ledger, model: LocalModel, recipe: Recipe) -> None:
+    def __init__(self, ledger: Ledger, home: Path, model: LocalModel, recipe: Recipe) -> None:
         self._ledger = ledger
+        self._home = home
         self._model = model
         self._recipe = recipe
         self._rehearsal = rehearsal_for(model.dialect, recipe.rehearsal)
@@ -133,7 +135,7 @@ class Replayer:
     def _subspace(self, expected: str) -> Subspace:
         """From a copy: a missing file is computed again, but not into the home."""
         with tempfile.TemporaryDirectory() as folder:
-            kept = self._ledger.home / "blobs" / "subspaces"
+            kept = self._home / "blobs" / "subspaces"
             if kept.is_dir():
                 shutil.copytree(kept, folder, dirs_exist_ok=True)
             return open_subspace(Path(folder), self._model, self._recipe, expected=expected)
@@ -168,7 +170,7 @@ class Replayer:
             note = "the same bytes"
             return Replayed(adapter.digest, digest, "exact", promised, note, {})
         try:
-            stored = AdapterStore(self._ledger.home).load(adapter.digest).servable
+            stored = AdapterStore(self._home).load(adapter.digest).servable
         except AdapterError as error:
             return Replayed(adapter.digest, digest, "differs", promised, str(error), {})
         found = _differences(stored, rebuilt)
