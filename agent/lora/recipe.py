@@ -112,7 +112,7 @@ class Recipe(_Closed):
     alpha: Annotated[int, Field(ge=1, le=256)]
     targets: list[str]
     subspace: Literal["sigma", "sqrt", "unit"]
-    arithmetic: Literal["float32"]
+    arithmetic: Literal["float32", "notary"]
     optimiser: Optimiser
     steps: Steps
     early_stop: EarlyStop

@@ -150,7 +150,7 @@ class ShardBuilder:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
-        self.recipe = recipe or load_recipe(_shipped(model))
+        self.recipe = recipe or load_recipe(shipped_recipe(model))
         self.store = AdapterStore(home)
         self._subspaces = home / "blobs" / "subspaces"
         self._subspace: Subspace | None = None
@@ -289,5 +289,6 @@ def _version(state: State, shard_id: str, digest: str) -> int:
     return max(builds, default=0) + 1
 
 
-def _shipped(model: LocalModel) -> str:
+def shipped_recipe(model: LocalModel) -> str:
+    """Name of the recipe that adapters of this model are built by."""
     return "builtin" if isinstance(model.dialect, BuiltinDialect) else "default"

@@ -11,7 +11,10 @@ adapter of a base lives in the same subspace. The recipe names the scale of the 
 
 Signs are fixed (the largest entry of a row is positive), the decomposition is computed in
 float64 and stored as float32. The stored file *is* the artefact: LAPACK differs between
-machines, so it is never silently recomputed over one that exists.
+machines, so it is never silently recomputed over one that exists. For a recipe of arithmetic
+``notary`` vectors and values are first rounded to ``BITS`` places, so that it comes out
+alike on other processors too; the largest entry is sought after that, where two that differ
+by an error only are equal and the first one counts.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from agent.models.local import LocalModel
 
+BITS: Final = 12
 _DIGEST_SUFFIX: Final = ".sha256"
 
 
@@ -72,8 +76,14 @@ def open_subspace(
 
 
 def _path(folder: Path, model: LocalModel, recipe: Recipe) -> Path:
+    other = {} if recipe.arithmetic == "float32" else {"arithmetic": recipe.arithmetic}
     kind = canonical.digest(
-        {"rank": recipe.rank, "targets": sorted(recipe.targets), "subspace": recipe.subspace}
+        {
+            "rank": recipe.rank,
+            "targets": sorted(recipe.targets),
+            "subspace": recipe.subspace,
+            **other,
+        }
     )
     return folder / f"{model.digest[:24]}-{kind[:12]}.safetensors"
 
@@ -141,8 +151,15 @@ def _rows(weight: Tensor, recipe: Recipe) -> Tensor:
     _, sigma, right = torch.linalg.svd(weight.detach().double(), full_matrices=False)
     rank = min(recipe.rank, len(sigma))
     sigma, right = sigma[:rank], right[:rank]
+    if recipe.arithmetic == "notary":
+        from agent.lora.notary import rounded, rounded_rows  # noqa: PLC0415 - as torch
+
+        right = rounded_rows(right, BITS)
+        sigma = rounded(sigma, sigma, BITS)
     largest = right.abs().argmax(dim=1, keepdim=True)
     right = right * right.gather(1, largest).sign()
+    if recipe.arithmetic == "notary":
+        right = right + 0.0  # zero has one sign
     scale = {
         "sigma": sigma,
         "sqrt": (sigma / sigma[0].clamp(min=torch.finfo(torch.float32).tiny)).sqrt(),

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from agent.errors import AdapterError
 from agent.lora.adapter import TrainedAdapter, peft_config
+from agent.lora.arithmetic import Updates, arithmetic_of
 from agent.lora.cards import TrainingCard, canonical_order
 from agent.lora.recipe import Recipe
 from agent.lora.rehearsal import Pair, Rehearsal
@@ -38,6 +39,7 @@ from agent.models.local import LocalModel
 from governance.ports import Progress
 
 _PPM = 1_000_000
+_LOSS_DIGITS = 6
 _REPORT_EVERY = 10
 _BATCH_TOKENS = 96
 """What one more forward and backward pass costs, in tokens that it could have computed."""
@@ -73,7 +75,8 @@ class _Schedule:
     def observe(self, step: int, min_p: float, recipe: Recipe) -> None:
         """Cut to the decay when every card was good enough for long enough."""
         stop = recipe.early_stop
-        self.patience = self.patience + 1 if min_p * _PPM >= stop.min_p_ppm else 0
+        # Whole parts per million: the last bits of a probability decide nothing.
+        self.patience = self.patience + 1 if round(min_p * _PPM) >= stop.min_p_ppm else 0
         if self.patience >= stop.patience and step + 1 >= stop.not_before:
             self.total = min(self.total, step + 1 + self.decay)
 
@@ -149,11 +152,14 @@ def build(
     if not cards:
         raise AdapterError("an adapter needs at least one card")
     data = _Data(model, cards, recipe, rehearsal, seed)
-    with model.exclusive() as hf, _deterministic(seed):
+    arithmetic = arithmetic_of(recipe)
+    with model.exclusive() as hf, _deterministic(seed), arithmetic.prepare(hf):
         layers = list(target_layers(hf, recipe, model.model_id))
         wrapped = _wrap(hf, layers, subspace, recipe)
         try:
-            steps, loss = _train(wrapped, data, recipe, model.pad_token, progress)
+            trained = [p for p in wrapped.parameters() if p.requires_grad]
+            optimiser = arithmetic.optimiser(trained, recipe)
+            steps, loss = _train(wrapped, data, recipe, optimiser, model.pad_token, progress)
             modules = {name: _factors(wrapped, name) for name in layers}
         finally:
             wrapped.unload()
@@ -161,23 +167,22 @@ def build(
     return TrainedAdapter(modules, steps, loss)
 
 
-def _train(
-    wrapped: PeftModel, data: _Data, recipe: Recipe, pad: int, progress: Progress | None
+def _train(  # noqa: PLR0917 - one loop, all of it used
+    wrapped: PeftModel,
+    data: _Data,
+    recipe: Recipe,
+    optimiser: Updates,
+    pad: int,
+    progress: Progress | None,
 ) -> tuple[int, float]:
     """The loop. Returns the steps taken and the last loss, in nats a token."""
-    trained = [p for p in wrapped.parameters() if p.requires_grad]
-    optimiser = _optimiser(trained, recipe)
     schedule = _Schedule.of(recipe, len(data.cards))
     step, first, loss = 0, math.inf, math.inf
     while step < schedule.total:
         loss, min_p = _backward(wrapped.get_base_model(), data.rows(step), recipe, pad)
         first = loss if step == 0 else first
         _check_divergence(loss, first, step, recipe)
-        torch.nn.utils.clip_grad_norm_(trained, float(recipe.optimiser.clip_norm))
-        for group in optimiser.param_groups:
-            group["lr"] = float(recipe.optimiser.learning_rate) * schedule.factor(step)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.step(float(recipe.optimiser.learning_rate) * schedule.factor(step))
         schedule.observe(step, min_p, recipe)
         step += 1
         if progress is not None and step % _REPORT_EVERY == 0:
@@ -259,25 +264,14 @@ def _wrap(hf: Any, layers: list[str], subspace: Subspace, recipe: Recipe) -> Pef
 
 def _factors(wrapped: PeftModel, name: str) -> tuple[Tensor, Tensor]:
     layer: Any = wrapped.get_base_model().get_submodule(name)
-    a, b = (matrix["default"].weight.detach().clone() for matrix in (layer.lora_A, layer.lora_B))
-    return a, b
-
-
-def _optimiser(trained: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    stated = recipe.optimiser
-    return torch.optim.AdamW(
-        trained,
-        lr=float(stated.learning_rate),
-        betas=(float(stated.beta1), float(stated.beta2)),
-        eps=float(stated.epsilon),
-        weight_decay=float(stated.weight_decay),
-        fused=True,
-    )
+    a, b = (matrix["default"].weight.detach() for matrix in (layer.lora_A, layer.lora_B))
+    return a.to(torch.float32, copy=True), b.to(torch.float32, copy=True)
 
 
 def _check_divergence(loss: float, first: float, step: int, recipe: Recipe) -> None:
-    exploded = step >= recipe.alarm.after and loss > first * float(recipe.alarm.factor)
-    if not math.isfinite(loss) or exploded:
+    limit = first * float(recipe.alarm.factor)
+    grown = math.isfinite(loss) and round(loss, _LOSS_DIGITS) > round(limit, _LOSS_DIGITS)
+    if not math.isfinite(loss) or (grown and step >= recipe.alarm.after):
         raise AdapterError(
             f"training diverged in step {step + 1}: loss {loss:.3g} after {first:.3g}",
             hint="lower optimiser.learning_rate in the recipe",
