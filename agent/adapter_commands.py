@@ -45,7 +45,7 @@ def replay(
     Stores and serves nothing. Exit code 3 when one differs, 2 when none could be replayed.
     """
     if (adapter is None) == (sample is None):
-        raise AdapterError("give either an adapter or --sample K", hint="palimpsest replay 1")
+        raise typer.BadParameter("give either an adapter or --sample K")
     from agent.lora.recipe import load_recipe  # noqa: PLC0415 - keeps `--help` instant
     from agent.lora.replay import Replayer, escape_probability  # noqa: PLC0415
     from agent.lora.shards import shipped_recipe  # noqa: PLC0415

@@ -51,10 +51,10 @@ def list_adapters(*, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = Fals
     rows = [
         (one.state.shard_id, str(one.state.version), one.state.digest[:12], one.standing,
          f"{one.state.certified_cards} of {len(one.state.cards)}",
-         "" if one.stored else "missing", one.environment)
+         "there" if one.stored else "missing")
         for one in known
     ]  # fmt: skip
-    headings = ("Shard", "Version", "Digest", "Status", "Cards absorbed", "Store", "Detail")
+    headings = ("Shard", "Version", "Digest", "Status", "Cards absorbed", "Store")
     render.console().print(render.table("Adapters", headings, rows))
 
 
