@@ -29,8 +29,16 @@ from governance.errors import (
     StoreError,
     TokenError,
 )
-from governance.events import Actor, EntryProposed, EntryRevoked, Event, PolicyActivated, Role
-from governance.ledger import Ledger, Receipt, SystemClock
+from governance.events import (
+    Actor,
+    CommandRefused,
+    EntryProposed,
+    EntryRevoked,
+    Event,
+    PolicyActivated,
+    Role,
+)
+from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.lineage import verify_in_sight
 from governance.log import OwnedLog
 from governance.policy import Policy, parse_policy
@@ -106,23 +114,34 @@ class Desk:
             NotAuthorisedError: the principal may not append one of the drafts, or revokes something
                 from which more was made than it may see.
             As :meth:`governance.ledger.Ledger.append`.
+
+        Side effects: what a program may not append is recorded as ``command.refused``; people's
+            commands record that themselves (``governance.refusals``).
         """
         drafts = [draft.draft() for draft in body.drafts]
         if principal.owner:
             return _receipt(await writer.append(drafts, body.key))
         for draft in drafts:
-            check_write(principal, draft.payload.event_type, draft.actor, draft.scope)
-            if draft.policy_digest is not None:
-                raise NotAuthorisedError("a policy's digest is set by the service, not by a client")
-            if isinstance(draft.payload, EntryRevoked):
-                # The client's plan is blind to what lies outside; this state is not.
-                verify_in_sight(self.log.state, draft.payload.entry_id, principal.bounds)
+            try:
+                self._admit(principal, draft)
+            except NotAuthorisedError as error:
+                if principal.actor is not None and principal.actor.kind != "human":
+                    await writer.append([_refused(principal, draft, error)], None)
+                raise
         receipt = await writer.append(drafts, body.key)
         if receipt.repeated and not ScopedLog(self.log, principal).covers(receipt):
             raise AppendConflictError(
                 "somebody else has used this idempotency key", hint="choose another key"
             )
         return _receipt(receipt)
+
+    def _admit(self, principal: Principal, draft: EventDraft) -> None:
+        check_write(principal, draft.payload.event_type, draft.actor, draft.scope)
+        if draft.policy_digest is not None:
+            raise NotAuthorisedError("a policy's digest is set by the service, not by a client")
+        if isinstance(draft.payload, EntryRevoked):
+            # The client's plan is blind to what lies outside; this state is not.
+            verify_in_sight(self.log.state, draft.payload.entry_id, principal.bounds)
 
     def propose(self, principal: Principal, body: wire.ProposalBody) -> wire.ProposalAnswer:
         """Verify and decide here, under the policy in force, whatever the client thinks.
@@ -233,6 +252,17 @@ def _receipt(receipt: Receipt) -> wire.ReceiptBody:
         first_seq=receipt.first_seq, last_seq=receipt.last_seq,
         event_ids=list(receipt.event_ids), repeated=receipt.repeated,
     )  # fmt: skip
+
+
+def _refused(principal: Principal, draft: EventDraft, error: NotAuthorisedError) -> EventDraft:
+    """The record of what a program tried, in its own name and inside its own bounds."""
+    assert principal.actor is not None
+    assert principal.bounds is not None
+    payload = CommandRefused(
+        command=f"append {draft.payload.event_type}", about=draft.payload.subject_id(),
+        error=type(error).__name__, message=str(error),
+    )  # fmt: skip
+    return EventDraft(payload, principal.actor, principal.bounds)
 
 
 def _require(principal: Principal, actor: Actor | None, *roles: Role, what: str) -> None:
