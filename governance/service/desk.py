@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from governance.errors import (
     AppendConflictError,
     LedgerError,
     NotAuthorisedError,
+    PalimpsestError,
     PolicyError,
     StoreError,
     TokenError,
@@ -37,6 +39,7 @@ from governance.events import (
     Event,
     PolicyActivated,
     Role,
+    Trust,
 )
 from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.lineage import verify_in_sight
@@ -45,11 +48,14 @@ from governance.policy import Policy, parse_policy
 from governance.review import submit
 from governance.scoped import ScopedLog
 from governance.service.writer import Writer
+from governance.transfer import unrated
 
 PAGE_EVENTS: Final = 2_000
 PAGE_BYTES: Final = 4 * 2**20
 """One answer holds at most so many events and, but for its last event, so many bytes: a slow
 reader pins one page and no more."""
+OUTSIDE: Final[frozenset[Trust]] = frozenset({"customer", "unknown"})
+"""What is not the organisation's own word."""
 
 
 class Desk:
@@ -126,7 +132,8 @@ class Desk:
                 self._admit(principal, draft)
             except NotAuthorisedError as error:
                 if principal.actor is not None and principal.actor.kind != "human":
-                    await writer.append([_refused(principal, draft, error)], None)
+                    with suppress(PalimpsestError):  # what refuses the record hides no refusal
+                        await writer.append([_refused(principal, draft, error)], None)
                 raise
         receipt = await writer.append(drafts, body.key)
         if receipt.repeated and not ScopedLog(self.log, principal).covers(receipt):
@@ -146,6 +153,8 @@ class Desk:
     def propose(self, principal: Principal, body: wire.ProposalBody) -> wire.ProposalAnswer:
         """Verify and decide here, under the policy in force, whatever the client thinks.
 
+        A program trusted no further than outsiders does not say who judged how a task ended.
+
         Raises:
             NotAuthorisedError: outside the principal's bounds.
             PolicyError: no policy is in force.
@@ -159,6 +168,8 @@ class Desk:
         check_bounds(principal, body.scope)
         proposal = wire.decoded_payload(EntryProposed.event_type, body.proposal)
         assert isinstance(proposal, EntryProposed)
+        if actor.kind != "human" and self.log.state.trusted.get(str(actor)) in OUTSIDE:
+            proposal = proposal.model_copy(update={"body": unrated(proposal.body)})
         known = self.log.state.entries.get(proposal.entry_id)
         if known is not None and known.scope != body.scope:
             raise LedgerError(f"entry {proposal.entry_id} belongs to another scope")
