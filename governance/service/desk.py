@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,7 @@ from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.lineage import verify_in_sight
 from governance.log import OwnedLog
 from governance.policy import Policy, parse_policy
+from governance.refusals import recording
 from governance.review import submit
 from governance.scoped import ScopedLog
 from governance.service.writer import Writer
@@ -159,20 +160,24 @@ class Desk:
             NotAuthorisedError: outside the principal's bounds.
             PolicyError: no policy is in force.
             LedgerError: the proposal may not follow the present state.
+
+        Side effects: as :func:`governance.review.submit`; what a program may not propose here is
+            recorded.
         """
         actor = principal.actor
         if actor is None:
             raise NotAuthorisedError(
                 "proposals are made in somebody's name", hint="use that principal's token"
             )
-        check_bounds(principal, body.scope)
         proposal = wire.decoded_payload(EntryProposed.event_type, body.proposal)
         assert isinstance(proposal, EntryProposed)
+        with self._recording(principal, proposal):
+            check_bounds(principal, body.scope)
+            known = self.log.state.entries.get(proposal.entry_id)
+            if known is not None and known.scope != body.scope:
+                raise LedgerError(f"entry {proposal.entry_id} belongs to another scope")
         if actor.kind != "human" and self.log.state.trusted.get(str(actor)) in OUTSIDE:
             proposal = proposal.model_copy(update={"body": unrated(proposal.body)})
-        known = self.log.state.entries.get(proposal.entry_id)
-        if known is not None and known.scope != body.scope:
-            raise LedgerError(f"entry {proposal.entry_id} belongs to another scope")
         done = submit(
             self._ledger, proposal, actor=actor, scope=body.scope, policy=self._policy_in_force(),
             episode=body.episode, data_subject=body.data_subject,
@@ -182,6 +187,17 @@ class Desk:
             results=list(done.verification.results), risk_ppm=done.verification.risk_ppm,
             receipt=_receipt(done.receipt),
         )  # fmt: skip
+
+    def _recording(
+        self, principal: Principal, proposal: EntryProposed
+    ) -> AbstractContextManager[None]:
+        """Put on record what a program may not propose; a person's command does so itself."""
+        actor = principal.actor
+        if actor is None or actor.kind == "human":
+            return nullcontext()
+        return recording(
+            self._ledger, "propose", proposal.subject_id(), actor=actor, scope=principal.bounds
+        )
 
     def _policy_in_force(self) -> Policy:
         state = self.log.state

@@ -182,8 +182,14 @@ def test_what_a_program_may_not_append_is_recorded_by_the_service(served: Served
     with pytest.raises(NotAuthorisedError, match="may not copy"):
         share(mine, ours, to=DESK, actor=bot, policy=load_policy("default"))
     assert len(list(served.ledger.events(types=["command.refused"]))) == 4
+    with pytest.raises(NotAuthorisedError, match="acts in mutual/desk"):
+        review.submit(
+            mine, proposal("300 EUR"), actor=bot, scope=OTHER, policy=load_policy("default")
+        )
+    *_, last = served.ledger.events(types=["command.refused"])
+    assert (last.header.actor, last.header.scope) == (bot, DESK)
     mine.append([draft(source("x"), bot, DESK)])
-    assert len(list(served.ledger.events(types=["command.refused"]))) == 4
+    assert len(list(served.ledger.events(types=["command.refused"]))) == 5
 
 
 def proposal(value: str, entry_id: str = "fact-1") -> EntryProposed:
