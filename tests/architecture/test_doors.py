@@ -42,7 +42,8 @@ WRITERS: Final = {
         "rollback", "rollback accept", "rollback decline", "erase request", "erase approve",
         "erase decline", "erase complete", "prune", "hold place", "hold lift",
     ),
-    "hands out": ("export", "access"),
+    "hands out": ("export", "access", "adapter export"),
+    "weights": ("adapter import",),
     "who may": (
         "principal add", "token issue", "token revoke", "role grant", "role withdraw",
         "signer register", "signer withdraw", "key rotate",
@@ -51,7 +52,8 @@ WRITERS: Final = {
     "serves others": ("serve", "dashboard"),
     "asks": ("ask",),
 }  # fmt: skip
-"""Commands that open a ledger for writing, by what they write. ``revoke --reinstate`` proposes."""
+"""Commands that open a ledger for writing, by what they write. ``revoke --reinstate`` proposes;
+``adapter import`` takes only what exactly the approved cards of a shard give."""
 
 WITHOUT_LEDGER: Final = frozenset({
     "policy show", "policy test", "proof-check", "signer new", "witness accept", "witness cosign",
