@@ -26,19 +26,19 @@ _US_PER_DAY: Final = 86_400_000_000
 
 _RECORDS: Final = (
     "source.ingested", "memory.recalled", "outcome.recorded",
-    "relay.started", "relay.stepped", "relay.scored",
+    "relay.started", "relay.stepped", "relay.scored", "command.refused",
 )  # fmt: skip
-"""What happened, as opposed to what was decided."""
+"""What happened, what was tried in vain included, as opposed to what was decided."""
 
 MACHINE_EVENTS: Final = frozenset(
     {*_RECORDS, "entry.activated"} | {name for name in PAYLOADS if name.startswith("adapter.")}
 )
 """What agents and importers may append with a token. They propose through the policy."""
 
-_PROGRAM_EVENTS: Final = MACHINE_EVENTS | {"entry.proposed", "entry.expired", "command.refused"}
+_PROGRAM_EVENTS: Final = MACHINE_EVENTS | {"entry.proposed", "entry.expired"}
 """What agents and importers may append at all, in this process or through the service."""
 
-FREE_EVENTS: Final = frozenset({*_RECORDS, "entry.proposed", "review.commented", "command.refused"})
+FREE_EVENTS: Final = frozenset({*_RECORDS, "entry.proposed", "review.commented"})
 """What any person may append: none of it lets an entry act."""
 
 ROLE_EVENTS: Final[dict[Role, frozenset[str]]] = {

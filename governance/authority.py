@@ -144,16 +144,18 @@ def register_principal(
         bounds: All that it may read and write.
         actor: Who says so.
         trust: The most that a source it registers is trusted, and what rules see as
-            ``actor.trust``; ``None``: as before, at first ``internal``.
+            ``actor.trust``; ``None``: as before, at first ``internal`` for a person and
+            ``unknown`` for a program, which may have written its sources itself.
 
     Raises:
         NotAuthorisedError: the actor is no admin.
         LedgerError: the name is not ``human:``, ``agent:`` or ``importer:`` somebody.
     """
     require_role(ledger.state, actor, "admin")
-    parse_principal(principal)
+    person = parse_principal(principal).kind == "human"
     state = ledger.state
-    level = trust or state.trusted.get(principal, "internal")
+    at_first: Trust = "internal" if person else "unknown"
+    level = trust or state.trusted.get(principal, at_first)
     if (state.principals.get(principal), state.trusted.get(principal)) == (bounds, level):
         return None
     payload = PrincipalRegistered(principal=principal, bounds=bounds, trust=level)

@@ -319,7 +319,7 @@ def _import(
         ledger.append([draft], key=f"ingest:{source_id}")
         known = ledger.state.sources[source_id]
     proposal = EntryProposed(
-        entry_id=entry_id, version=1, body=_unrated(line.body),
+        entry_id=entry_id, version=1, body=unrated(line.body),
         spans=[Span(source_id=source_id, start=0, end=known.chars)],
         valid_from_us=line.valid_from_us, valid_to_us=line.valid_to_us,
     )  # fmt: skip
@@ -341,8 +341,12 @@ def _readable(line: Line) -> str:
     return "\n".join(said)
 
 
-def _unrated(body: Body) -> Body:
-    """A file does not say who judged how a task ended: that came from where it was learned."""
+def unrated(body: Body) -> Body:
+    """``body`` as from somebody who does not say who judged how a task ended.
+
+    A file does not: that came from where it was learned. Nor does a program that is trusted no
+    further than outsiders are.
+    """
     if isinstance(body, CaseBody):
         return body.model_copy(update={"reward_origin": "unknown"})
     return body
@@ -350,5 +354,5 @@ def _unrated(body: Body) -> Body:
 
 __all__ = [
     "BadLine", "Exported", "ImportReport", "Imported", "Line", "Quote", "export_memory",
-    "import_memory", "line_of", "remove_withdrawn",
+    "import_memory", "line_of", "remove_withdrawn", "unrated",
 ]  # fmt: skip

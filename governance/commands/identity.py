@@ -46,7 +46,7 @@ def add(
             "--trust",
             help="How far its sources are trusted at most, and what rules see as actor.trust: "
             "trusted, internal, customer or unknown.",
-            show_default="as before, at first internal",
+            show_default="as before, at first internal for people and unknown for programs",
         ),
     ] = "",
     home: HomeOption = DEFAULT_HOME,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,23 +26,37 @@ from governance.errors import (
     AppendConflictError,
     LedgerError,
     NotAuthorisedError,
+    PalimpsestError,
     PolicyError,
     StoreError,
     TokenError,
 )
-from governance.events import Actor, EntryProposed, EntryRevoked, Event, PolicyActivated, Role
-from governance.ledger import Ledger, Receipt, SystemClock
+from governance.events import (
+    Actor,
+    CommandRefused,
+    EntryProposed,
+    EntryRevoked,
+    Event,
+    PolicyActivated,
+    Role,
+    Trust,
+)
+from governance.ledger import EventDraft, Ledger, Receipt, SystemClock
 from governance.lineage import verify_in_sight
 from governance.log import OwnedLog
 from governance.policy import Policy, parse_policy
+from governance.refusals import recording
 from governance.review import submit
 from governance.scoped import ScopedLog
 from governance.service.writer import Writer
+from governance.transfer import unrated
 
 PAGE_EVENTS: Final = 2_000
 PAGE_BYTES: Final = 4 * 2**20
 """One answer holds at most so many events and, but for its last event, so many bytes: a slow
 reader pins one page and no more."""
+OUTSIDE: Final[frozenset[Trust]] = frozenset({"customer", "unknown"})
+"""What is not the organisation's own word."""
 
 
 class Desk:
@@ -106,17 +121,21 @@ class Desk:
             NotAuthorisedError: the principal may not append one of the drafts, or revokes something
                 from which more was made than it may see.
             As :meth:`governance.ledger.Ledger.append`.
+
+        Side effects: what a program may not append is recorded as ``command.refused``; people's
+            commands record that themselves (``governance.refusals``).
         """
         drafts = [draft.draft() for draft in body.drafts]
         if principal.owner:
             return _receipt(await writer.append(drafts, body.key))
         for draft in drafts:
-            check_write(principal, draft.payload.event_type, draft.actor, draft.scope)
-            if draft.policy_digest is not None:
-                raise NotAuthorisedError("a policy's digest is set by the service, not by a client")
-            if isinstance(draft.payload, EntryRevoked):
-                # The client's plan is blind to what lies outside; this state is not.
-                verify_in_sight(self.log.state, draft.payload.entry_id, principal.bounds)
+            try:
+                self._admit(principal, draft)
+            except NotAuthorisedError as error:
+                if principal.actor is not None and principal.actor.kind != "human":
+                    with suppress(PalimpsestError):  # what refuses the record hides no refusal
+                        await writer.append([_refused(principal, draft, error)], None)
+                raise
         receipt = await writer.append(drafts, body.key)
         if receipt.repeated and not ScopedLog(self.log, principal).covers(receipt):
             raise AppendConflictError(
@@ -124,25 +143,41 @@ class Desk:
             )
         return _receipt(receipt)
 
+    def _admit(self, principal: Principal, draft: EventDraft) -> None:
+        check_write(principal, draft.payload.event_type, draft.actor, draft.scope)
+        if draft.policy_digest is not None:
+            raise NotAuthorisedError("a policy's digest is set by the service, not by a client")
+        if isinstance(draft.payload, EntryRevoked):
+            # The client's plan is blind to what lies outside; this state is not.
+            verify_in_sight(self.log.state, draft.payload.entry_id, principal.bounds)
+
     def propose(self, principal: Principal, body: wire.ProposalBody) -> wire.ProposalAnswer:
         """Verify and decide here, under the policy in force, whatever the client thinks.
+
+        A program trusted no further than outsiders does not say who judged how a task ended.
 
         Raises:
             NotAuthorisedError: outside the principal's bounds.
             PolicyError: no policy is in force.
             LedgerError: the proposal may not follow the present state.
+
+        Side effects: as :func:`governance.review.submit`; what a program may not propose here is
+            recorded.
         """
         actor = principal.actor
         if actor is None:
             raise NotAuthorisedError(
                 "proposals are made in somebody's name", hint="use that principal's token"
             )
-        check_bounds(principal, body.scope)
         proposal = wire.decoded_payload(EntryProposed.event_type, body.proposal)
         assert isinstance(proposal, EntryProposed)
-        known = self.log.state.entries.get(proposal.entry_id)
-        if known is not None and known.scope != body.scope:
-            raise LedgerError(f"entry {proposal.entry_id} belongs to another scope")
+        with self._recording(principal, proposal):
+            check_bounds(principal, body.scope)
+            known = self.log.state.entries.get(proposal.entry_id)
+            if known is not None and known.scope != body.scope:
+                raise LedgerError(f"entry {proposal.entry_id} belongs to another scope")
+        if actor.kind != "human" and self.log.state.trusted.get(str(actor)) in OUTSIDE:
+            proposal = proposal.model_copy(update={"body": unrated(proposal.body)})
         done = submit(
             self._ledger, proposal, actor=actor, scope=body.scope, policy=self._policy_in_force(),
             episode=body.episode, data_subject=body.data_subject,
@@ -152,6 +187,17 @@ class Desk:
             results=list(done.verification.results), risk_ppm=done.verification.risk_ppm,
             receipt=_receipt(done.receipt),
         )  # fmt: skip
+
+    def _recording(
+        self, principal: Principal, proposal: EntryProposed
+    ) -> AbstractContextManager[None]:
+        """Put on record what a program may not propose; a person's command does so itself."""
+        actor = principal.actor
+        if actor is None or actor.kind == "human":
+            return nullcontext()
+        return recording(
+            self._ledger, "propose", proposal.subject_id(), actor=actor, scope=principal.bounds
+        )
 
     def _policy_in_force(self) -> Policy:
         state = self.log.state
@@ -233,6 +279,17 @@ def _receipt(receipt: Receipt) -> wire.ReceiptBody:
         first_seq=receipt.first_seq, last_seq=receipt.last_seq,
         event_ids=list(receipt.event_ids), repeated=receipt.repeated,
     )  # fmt: skip
+
+
+def _refused(principal: Principal, draft: EventDraft, error: NotAuthorisedError) -> EventDraft:
+    """The record of what a program tried, in its own name and inside its own bounds."""
+    assert principal.actor is not None
+    assert principal.bounds is not None
+    payload = CommandRefused(
+        command=f"append {draft.payload.event_type}", about=draft.payload.subject_id(),
+        error=type(error).__name__, message=str(error),
+    )  # fmt: skip
+    return EventDraft(payload, principal.actor, principal.bounds)
 
 
 def _require(principal: Principal, actor: Actor | None, *roles: Role, what: str) -> None:

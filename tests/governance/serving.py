@@ -11,7 +11,7 @@ from pathlib import Path
 from governance.access import Token
 from governance.authority import issue_token, register_principal
 from governance.client import RemoteLog, connected_url
-from governance.events import Actor, Role, RoleGranted, Scope
+from governance.events import Actor, Role, RoleGranted, Scope, Trust
 from governance.ledger import EventDraft, Ledger
 from governance.ports import Clock
 from governance.service.daemon import Daemon
@@ -39,11 +39,13 @@ class Served:
         self.clients.append(connected_url(self.url, token, read_only=read_only))
         return self.clients[-1]
 
-    def principal(self, name: str, bounds: Scope, *roles: Role) -> Token:
+    def principal(
+        self, name: str, bounds: Scope, *roles: Role, trust: Trust | None = None
+    ) -> Token:
         """Register somebody with these roles; ann, who does it, becomes the admin."""
         if roles and not self.ledger.state.roles:
             self.grant(str(ANN), "admin")
-        register_principal(self.ledger, name, bounds, actor=ANN)
+        register_principal(self.ledger, name, bounds, actor=ANN, trust=trust)
         for role in roles:
             self.grant(name, role)
         return issue_token(self.ledger, name, days=None, actor=ANN)

@@ -34,7 +34,7 @@ def run(*args: str, code: int = 0) -> Result:
 
 def test_a_principal_gets_a_token_and_loses_it(made: Path) -> None:
     added = run("principal", "add", "agent:desk", "--scope", "mutual/desk").stdout
-    assert added == "agent:desk acts in mutual/desk, trusted as internal\n"
+    assert added == "agent:desk acts in mutual/desk, trusted as unknown\n"
     assert "already" in run("principal", "add", "agent:desk", "--scope", "mutual/desk").stdout
     issued = run("token", "issue", "agent:desk", "--days", "7")
     token = Token.parse(issued.stdout.strip())

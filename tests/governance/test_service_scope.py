@@ -24,7 +24,9 @@ from governance.errors import (
 )
 from governance.events import (
     Actor,
+    CommandRefused,
     EntryProposed,
+    EntryRevoked,
     MemoryRecalled,
     PolicyActivated,
     Scope,
@@ -158,6 +160,36 @@ def test_somebody_else_s_key_tells_nothing_and_does_nothing(served: Served) -> N
         mine.append([draft(source("s9"), actor_of(AGENT), DESK)], key="rival's key")
     assert served.ledger.head == head
     assert not mine.append([draft(source("s9"), actor_of(AGENT), DESK)], key="own").repeated
+
+
+def test_what_a_program_may_not_append_is_recorded_by_the_service(served: Served) -> None:
+    desk, ours, _ = populated(served)
+    mine, bot = agent(served), actor_of(AGENT)
+    entry = desk.entry(ours)
+    forged = EntryRevoked(
+        entry_id=ours, version=1, content_digest=entry.content_digest, reason_code="wrong"
+    )
+    for payload, actor, scope in ((forged, bot, DESK), (source("x"), ANN, DESK),
+                                  (source("x"), bot, OTHER)):  # fmt: skip
+        with pytest.raises(NotAuthorisedError):
+            mine.append([draft(payload, actor, scope)])
+    found = list(served.ledger.events(types=["command.refused"]))
+    assert [(one.header.actor, one.header.scope) for one in found] == [(bot, DESK)] * 3
+    assert isinstance(found[0].payload, CommandRefused)
+    assert found[0].payload.about == f"entry:{ours}"
+    assert desk.status(ours) == "active"
+    # What its own process refuses, it can put on record as well, in its own name only.
+    with pytest.raises(NotAuthorisedError, match="may not copy"):
+        share(mine, ours, to=DESK, actor=bot, policy=load_policy("default"))
+    assert len(list(served.ledger.events(types=["command.refused"]))) == 4
+    with pytest.raises(NotAuthorisedError, match="acts in mutual/desk"):
+        review.submit(
+            mine, proposal("300 EUR"), actor=bot, scope=OTHER, policy=load_policy("default")
+        )
+    *_, last = served.ledger.events(types=["command.refused"])
+    assert (last.header.actor, last.header.scope) == (bot, DESK)
+    mine.append([draft(source("x"), bot, DESK)])
+    assert len(list(served.ledger.events(types=["command.refused"]))) == 5
 
 
 def proposal(value: str, entry_id: str = "fact-1") -> EntryProposed:

@@ -28,7 +28,7 @@ from governance.policy import PolicyInput, load_policy
 from governance.verification import context_of, facts_of, verify_proposal
 from governance.verifiers.conflict import Conflict
 from tests.governance.desk import CALL, DESK, QUOTES, Desk, fact
-from tests.governance.drafts import ANN, BOT, SYSTEM, append
+from tests.governance.drafts import ANN, BOB, BOT, SYSTEM, append
 
 IMPORTER = Actor(kind="importer", id="mail")
 
@@ -98,8 +98,10 @@ def test_the_trust_of_who_proposes() -> None:
     bare = [actor_trust(ledger.state, actor) for actor in (ANN, SYSTEM, BOT, IMPORTER)]
     assert bare == ["internal", "trusted", "unknown", "unknown"]
     register_principal(ledger, str(BOT), DESK, actor=ANN)
+    register_principal(ledger, str(BOB), DESK, actor=ANN)
     register_principal(ledger, str(ANN), DESK, actor=ANN, trust="trusted")
-    assert actor_trust(ledger.state, BOT) == "internal"
+    assert actor_trust(ledger.state, BOT) == "unknown"  # a token alone makes nothing true
+    assert actor_trust(ledger.state, BOB) == "internal"
     assert actor_trust(ledger.state, ANN) == "trusted"
 
 

@@ -115,7 +115,7 @@ def test_a_whole_run_with_a_token_and_no_files(
 ) -> None:
     activate_policy(served.ledger, load_policy("default"), ANN)
     scope = workspace.settings.scope
-    token = served.principal(NAME, scope)
+    token = served.principal(NAME, scope, trust="internal")  # its workspace is to be believed
     monkeypatch.setenv("PALIMPSEST_URL", served.url)
     monkeypatch.setenv("PALIMPSEST_TOKEN", token.text)
     folder = tmp_path / "elsewhere"
