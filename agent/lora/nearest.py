@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import saxpy
 
 from agent.errors import MemoryIndexError
 from agent.memory.embed import Vectors
@@ -106,10 +107,9 @@ class Rows:
 
     def _scores(self, vector: Vectors, used: Sequence[int]) -> NDArray[np.float32]:
         scores = np.zeros(self._count, dtype=np.float32)
-        product = np.empty_like(scores)
-        for at in used:
-            np.multiply(self._columns[at, : self._count], vector[at], out=product)
-            np.add(scores, product, out=scores)
+        if self._count:
+            for at in used:
+                scores = saxpy(self._columns[at, : self._count], scores, a=vector[at])
         return scores
 
     def _grow(self, room: int) -> None:
