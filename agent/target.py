@@ -56,7 +56,7 @@ MODEL_FILE: Final = "model"
 NOTE_TOKEN_BUDGET: Final = 384
 NOTE_KINDS: Final[tuple[EntryKind, ...]] = ("fact",)
 """Cases and tool logs help to plan; they do not help to look up a value."""
-_KEPT_ROUTERS: Final = 8
+_KEPT_ROUTERS: Final = 4
 """Scopes whose cards stay embedded; 2 kB a wording each."""
 
 
