@@ -18,6 +18,7 @@ What follows from a certificate:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from typing import Final
 
 from agent.errors import AdapterError
 from agent.lora.diff import weight_difference
-from agent.lora.router import Router
+from agent.lora.router import LiveRouter, Router
 from agent.lora.shards import BuiltShard, ShardBuilder, ShardPlan, plan_shards
 from agent.lora.store import AdapterStore
 from agent.memory.recall import ExternalMemory
@@ -55,6 +56,8 @@ MODEL_FILE: Final = "model"
 NOTE_TOKEN_BUDGET: Final = 384
 NOTE_KINDS: Final[tuple[EntryKind, ...]] = ("fact",)
 """Cases and tool logs help to plan; they do not help to look up a value."""
+_KEPT_ROUTERS: Final = 4
+"""Scopes whose cards stay embedded; 2 kB a wording each."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class AgentMemory:
         self._builder: ShardBuilder | None = None
         if isinstance(model, LocalModel):
             self._builder = ShardBuilder(model, ledger.home)
-        self._router: tuple[int, Scope, Router] | None = None
+        self._routers: dict[Scope, LiveRouter] = {}
+        self._routing = threading.Lock()
 
     @property
     def has_weights(self) -> bool:
@@ -87,11 +91,18 @@ class AgentMemory:
     # --- serving -----------------------------------------------------------------------
 
     def route(self, scope: Scope, question: str) -> Served | None:
-        """The adapter of the nearest card's shard; ``None`` when no card is near enough."""
-        state = self._ledger.state
-        if self._router is None or self._router[:2] != (state.seq, scope):
-            self._router = (state.seq, scope, Router.of(state, scope, self.external.embedder))
-        route = self._router[2].route(question)
+        """The adapter of the nearest valid card's shard; ``None`` when none is near enough.
+
+        Thread-safe. Follows the ledger: the first call in a scope embeds all its cards.
+        """
+        with self._routing:
+            # As of the lock, so that no router is ever taken back to an earlier version.
+            state = self._ledger.state
+            live = self._routers.pop(scope, None) or LiveRouter(scope, self.external.embedder)
+            self._routers[scope] = live
+            if len(self._routers) > _KEPT_ROUTERS:
+                del self._routers[next(iter(self._routers))]
+            route = live.at(state).route(question, self._ledger.now_us())
         digest = state.shards[route.shard_id].active if route.shard_id else None
         if route.shard_id is None or digest is None:
             return None
@@ -154,7 +165,8 @@ class AgentMemory:
             AdapterError: a build cannot be deleted.
         """
         self.external.drop()
-        self._router = None
+        with self._routing:
+            self._routers.clear()
         forget = self._builder.forget if self._builder else AdapterStore(self._ledger.home).remove
         for digest in adapters:
             forget(digest)

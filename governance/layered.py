@@ -9,7 +9,8 @@ asked for. What was set since lies in a few layers of falling size, merged as th
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Final, Protocol, Self, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
+from weakref import ref
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
@@ -116,6 +117,38 @@ class Layered(Mapping[str, V]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.set_here()!r}, source={self._source!r})"
+
+
+class Follower(Generic[V]):
+    """Reads what was set from one version of a map to the next, without reading the rest."""
+
+    def __init__(self) -> None:
+        # Weakly: a source holds its log, and what held the log would keep it for ever.
+        self._source: ref[Source[V]] | None = None
+        self._seen: tuple[Mapping[str, V], ...] | None = None
+
+    def unread(self, values: Layered[V]) -> list[V] | None:
+        """Values set since the last call, oldest first; some may have been read before.
+
+        ``None`` when all of them have to be read: on the first call, and when the source
+        is another one.
+        """
+        layers, source = values.layers(), values.source
+        known = self._source() if self._source is not None else None
+        fresh: list[V] | None = None
+        if self._seen is not None and known is source:
+            seen = {id(layer) for layer in self._seen}
+            fresh = [
+                value
+                for layer in layers
+                if id(layer) not in seen
+                for value in tuple(layer.values())
+            ]
+        # The newest layer still grows; the others never change again, and are held here so
+        # that no other layer can get the identity of one of them.
+        self._seen = layers[:-1]
+        self._source = ref(source) if source is not None else None
+        return fresh
 
 
 def _merged(layers: tuple[dict[str, V], ...]) -> tuple[dict[str, V], ...]:

@@ -9,15 +9,16 @@ like any other, equal to making it anew by test.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from governance.events import Scope, Status
+from governance.layered import Follower
 from governance.ledger import Ledger
 from governance.lineage import IN_FORCE, PENDING
 from governance.logs import Log
-from governance.records import Entries, EntryState
+from governance.records import EntryState
 from governance.state import State
 from governance.verifiers import Interval, Joined, Neighbourhood, Peer
 
@@ -91,36 +92,23 @@ class _Index:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._forget(None)
+        self._new: Follower[EntryState] = Follower()
+        self._forget()
 
-    def _forget(self, entries: Entries | None) -> None:
+    def _forget(self) -> None:
         self._seq = 0
-        # Weakly: a source holds its log, and what held the log would keep it for ever.
-        source = entries.source if entries is not None else None
-        self._source = ref(source) if source is not None else None
-        self._seen: tuple[Mapping[str, EntryState], ...] = ()
         self._known: dict[str, EntryState] = {}
         self._cells: dict[_Place, _Cell] = {}
 
     def follow(self, state: State) -> None:
         """Become the index of ``state``."""
-        entries = state.entries
-        source = self._source() if self._source is not None else None
-        if state.seq < self._seq or entries.source is not source or not self._seen:
-            self._forget(entries)
-            if entries.source is not None:
-                for entry in entries.with_status(*IN_FORCE, *PENDING, *_REFUSED):
-                    self._place(entry)
-        layers = entries.layers()
-        seen = {id(layer) for layer in self._seen}
-        for layer in layers:
-            if id(layer) not in seen:
-                for entry in tuple(layer.values()):
-                    if entry.history[-1] > self._seq:
-                        self._place(entry)
-        # The newest layer still grows; the others never change again, and are held here so
-        # that no other layer can get the identity of one of them.
-        self._seen = layers[:-1] or ({},)
+        entries: Iterable[EntryState] | None = self._new.unread(state.entries)
+        if entries is None or state.seq < self._seq:
+            self._forget()
+            entries = state.entries.with_status(*IN_FORCE, *PENDING, *_REFUSED)
+        for entry in entries:
+            if entry.history[-1] > self._seq:
+                self._place(entry)
         self._seq = state.seq
 
     def at(self, scope: Scope) -> Surroundings:

@@ -48,6 +48,7 @@ class _Loaded:
     pad: int
     context_tokens: int
     markers: tuple[str, ...]
+    modules: Mapping[str, Any]
 
 
 class LocalModel:
@@ -247,7 +248,7 @@ class LocalModel:
                 f"not on {self.model_id} ({self.digest[:12]})",
                 hint="run with the model that the adapter was built for, or rebuild it",
             )
-        modules = dict(self._loaded().hf.named_modules())
+        modules = self._loaded().modules
         found = []
         for name, (a, b) in adapter.modules.items():
             weight = getattr(modules.get(name), "weight", None)
@@ -342,6 +343,7 @@ def _load(path: Path) -> _Loaded:
         pad=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0),
         context_tokens=getattr(hf.config, "max_position_embeddings", _DEFAULT_CONTEXT_TOKENS),
         markers=tuple(sorted(set(tokenizer.all_special_tokens), key=len, reverse=True)),
+        modules=dict(hf.named_modules()),
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import layered
-from governance.layered import Layered
+from governance.layered import Follower, Layered
 
 KEYS = [f"k{number}" for number in range(12)]
 
@@ -86,6 +86,44 @@ def test_layers_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
         values[str(number)] = number
     assert len(values._shared) < 15
     assert list(values.values()) == list(range(5_000))
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["set", "copy", "look"]), st.sampled_from(KEYS)), max_size=60
+    ),
+    recent=st.integers(0, 4),
+)
+def test_a_follower_reads_what_was_set_and_ends_with_the_latest(
+    steps: list[tuple[str, str]], recent: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layered, "_RECENT", recent)
+        values: Layered[tuple[str, int]] = Layered()
+        follower: Follower[tuple[str, int]] = Follower()
+        assert follower.unread(values) is None
+        known: dict[str, tuple[str, int]] = {}
+        for number, (what, key) in enumerate(steps):
+            if what == "set":
+                values[key] = (key, number)
+            elif what == "copy":
+                values = values.copy()
+            else:
+                fresh = follower.unread(values)
+                assert fresh is not None
+                known |= {value[0]: value for value in fresh}
+                assert known == dict(values.items())
+
+
+def test_a_follower_reads_only_layers_it_has_not_seen_and_starts_afresh_with_the_source() -> None:
+    follower: Follower[int] = Follower()
+    values = Layered({str(number): number for number in range(10_000)})
+    assert follower.unread(values) is None
+    values = values.copy()
+    assert len(follower.unread(values) or ()) == 10_000
+    values["new"] = -1
+    assert follower.unread(values.copy()) == [-1]
+    assert follower.unread(Layered(source=Known({"a": 1}))) is None
 
 
 def test_what_was_set_is_not_asked_for() -> None:
