@@ -103,8 +103,15 @@ class Router:
 
 
 def served_cards(state: State, scope: Scope) -> list[RoutedCard]:
-    """Active cards that the adapter now served for their shard holds."""
-    served = {shard.active: shard.shard_id for shard in state.shards.values() if shard.active}
+    """Active cards that the adapter now served for their shard holds.
+
+    Under a freeze an adapter with a card in it that no person reviewed serves nobody.
+    """
+    served = {
+        shard.active: shard.shard_id
+        for shard in state.shards.values()
+        if shard.active and state.may_serve(shard.active)
+    }
     return [
         RoutedCard(
             served[entry.adapter_digest],
