@@ -184,11 +184,13 @@ class Gateway:
         """
         state = self.ledger.state
         entries = sorted(
-            f"{entry.entry_id}:{entry.content_digest}" for entry in state.active(self.scope)
+            f"{entry.entry_id}:{entry.content_digest}"
+            for entry in state.active(self.scope)
+            if state.may_recall(entry)
         )
         adapters = sorted(
             f"{shard.shard_id}:{shard.active}"
             for shard in state.shards.values()
-            if shard.active and self.scope.sees(shard.scope)
+            if shard.active and self.scope.sees(shard.scope) and state.may_serve(shard.active)
         )
         return canonical.digest({"entries": entries, "adapters": adapters})

@@ -238,7 +238,7 @@ class AgentMemory:
 
 
 def _left_out(state: State, entry_ids: Collection[str]) -> State:
-    """``state`` as if these entries and everything made from them had been revoked."""
+    """``state`` as if these entries and everything made from them had never been."""
     if not entry_ids:
         return state
     other = state.fork()
@@ -247,10 +247,27 @@ def _left_out(state: State, entry_ids: Collection[str]) -> State:
         gone |= {child.entry_id: child for child in state.derivatives(name)}
     for name, entry in gone.items():
         other.entries[name] = replace(entry, status="revoked")
+    for entry in gone.values():
+        before = state.entries.get(entry.replaces or "") if entry.status == "active" else None
+        if before is not None and _only_for(state, before, gone):
+            other.entries[before.entry_id] = replace(before, status="active")
     for shard in state.shards.values():
         if any(ref.entry_id in gone for ref in state.shard_cards(shard.shard_id)):
             other.shards[shard.shard_id] = replace(shard, active=None)
     return other
+
+
+def _only_for(state: State, before: EntryState, gone: Collection[str]) -> bool:
+    """Whether a note was superseded by nothing but what is gone, and stays itself."""
+    return (
+        before.status == "superseded"
+        and before.channel == "external"
+        and before.entry_id not in gone
+        and not any(
+            one.replaces == before.entry_id and one.status == "active" and one.entry_id not in gone
+            for one in state.entries.values()
+        )
+    )
 
 
 def open_target(home: Path, ledger: Ledger) -> AgentMemory:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from governance import canonical
 from governance.errors import BisectError
@@ -26,14 +26,25 @@ from governance.events import (
     EntryRevoked,
     EntrySuperseded,
     Event,
+    MemoryRecalled,
+    OutcomeRecorded,
     ReviewWithdrawn,
     RollbackApplied,
 )
 from governance.ledger import Ledger
+from governance.records import DriftHold
 from governance.state import EntryState, State
 
 Probe = Callable[[int, Collection[str]], bool]
 """Whether the memory as of a version, without some entries, answers as it should."""
+
+
+class Asked(NamedTuple):
+    """A question, and the answers that are right."""
+
+    question: str
+    answers: tuple[str, ...]
+
 
 CHANGES: Final = frozenset(
     model.event_type
@@ -43,6 +54,7 @@ CHANGES: Final = frozenset(
     )
 ) | {"adapter.activated", "adapter.withdrawn"}  # fmt: skip
 """Events that change what is recalled or served."""
+_ANSWERING: Final = frozenset({MemoryRecalled.event_type, OutcomeRecorded.event_type})
 
 
 @dataclass(frozen=True)
@@ -143,23 +155,87 @@ def suspects(ledger: Ledger, found: Found, stop: int, probe: Probe) -> tuple[Sus
     )  # fmt: skip
 
 
-def held_entries(state: State, hold_id: str) -> tuple[DriftHeld, tuple[str, ...]]:
-    """What a drift hold speaks against: entries, and the cards of the adapters it names.
+def alarm_of(state: State, hold_id: str) -> DriftHold:
+    """The drift hold of this id.
 
     Raises:
-        BisectError: there is no such hold.
+        BisectError: there is none.
     """
     hold = state.drift_holds.get(hold_id)
     if hold is None:
         known = ", ".join(state.drift_holds) or "none"
         raise BisectError(f"there is no alarm {hold_id!r}", hint=f"known: {known}")
+    return hold
+
+
+def held_entries(state: State, hold: DriftHold) -> tuple[str, ...]:
+    """What a drift hold speaks against: entries, and the cards of the adapters it names."""
     cards = [
         ref.entry_id
         for digest in hold.held.adapters
         if digest in state.adapters
         for ref in state.adapters[digest].cards
     ]
-    return hold.held, tuple(dict.fromkeys([*hold.held.entries, *cards]))
+    return tuple(dict.fromkeys([*hold.held.entries, *cards]))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Questions that were answered wrongly, and a version by which they had been right.
+
+    ``good`` is 0 where none of them ever was; of several, it is the earliest of the last times.
+    """
+
+    asked: tuple[Asked, ...]
+    good: int
+
+
+def alarm_questions(ledger: Ledger, hold: DriftHold) -> Recorded:
+    """What was answered wrongly, by the record, when an alarm was raised.
+
+    These are the answers that the alarm cites as its causes; where it cites none, those given
+    with what it names in the prompt or in service; where it names nothing, all of its scope.
+    Of them, those that had been answered rightly before, if there are any: a question that
+    nobody ever could answer says nothing about when the memory went bad.
+
+    One pass over the prompts and answers up to the alarm.
+
+    Raises:
+        BisectError: the record holds no such answer.
+    """
+    cited = set(ledger.event(hold.seq).header.causes)
+    keys, right = set(cited), dict[str, int]()
+    wrong: dict[str, Asked] = {}
+    last_right: dict[str, int] = {}
+    for event in ledger.events(1, hold.seq, types=_ANSWERING):
+        payload, header = event.payload, event.header
+        links = {header.event_id, *header.causes, *([header.command] if header.command else [])}
+        if not hold.scope.sees(header.scope):
+            continue
+        if isinstance(payload, MemoryRecalled) and not cited and _speaks_of(hold.held, payload):
+            keys |= links
+        elif isinstance(payload, OutcomeRecorded) and payload.exact:
+            right[payload.question] = header.seq
+        elif isinstance(payload, OutcomeRecorded) and payload.expected and links & keys:
+            wrong[payload.question] = Asked(payload.question, tuple(payload.expected))
+            if payload.question in right:
+                last_right.setdefault(payload.question, right[payload.question])
+    if not wrong:
+        raise BisectError(
+            f"alarm {hold.held.hold_id} rests on no wrong answer to a question",
+            hint="give --question with --expect, or --probe FILE",
+        )
+    asked = tuple(wrong[one] for one in last_right or wrong)
+    return Recorded(asked, min(last_right.values(), default=0))
+
+
+def _speaks_of(held: DriftHeld, recalled: MemoryRecalled) -> bool:
+    """Whether a hold concerns a prompt; one that names nothing concerns every prompt."""
+    if not held.entries and not held.adapters:
+        return True
+    return recalled.adapter_digest in held.adapters or not {*held.entries}.isdisjoint(
+        recalled.entries
+    )
 
 
 def _entries_of(event: Event, state: State) -> Sequence[str]:

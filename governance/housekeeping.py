@@ -1,5 +1,6 @@
-"""What is due by the clock: approvals that take effect, entries whose time is over.
+"""What is due by the clock: approvals that take effect, entries whose time is over, ratings.
 
+Verifiers are rated so that one whose failures say nothing stops allowing entries by itself.
 Done by the process that owns the ledger: the service now and then, a command when it opens the
 home for writing, an agent before it recalls. Doing it twice changes nothing.
 """
@@ -19,9 +20,12 @@ from governance.retention import Expired, expire_due
 from governance.review_rules import due
 from governance.state import EntryState
 from governance.tombstone import refused_meanwhile
+from governance.worth import rate_verifiers
 
 EXPIRY_EVERY_US: Final = 600 * 1_000_000
 """Recall leaves out what is over in any case; this only says so in the ledger."""
+RATING_EVERY_US: Final = 86_400 * 1_000_000
+"""Reads every decision of the log, and people decide slowly."""
 HOUSEKEEPER: Final = Actor(kind="system", id="housekeeping")
 
 
@@ -43,16 +47,20 @@ def housekeep(ledger: Ledger, *, thorough: bool = False) -> Done:
 
     Args:
         ledger: Any.
-        thorough: Also look at everything in force for what has expired; reads all of it.
+        thorough: Also look at everything in force for what has expired, and rate the verifiers;
+            reads all of it, and every decision.
 
-    Side effects: appends activations, expiries and what they bring about; deletes the files of
-    withdrawn exports. Whoever called rebuilds the adapters of the scopes returned.
+    Side effects: appends activations, expiries and what they bring about, and ratings; deletes
+    the files of withdrawn exports. Whoever called rebuilds the adapters of the scopes returned.
     """
     if not ledger.owned:
         return Done()
     remove_withdrawn(ledger)
     done = take_effect(ledger, ledger.state.entries.with_status("approved"))
-    return done.and_expired(expire_due(ledger, ledger.now_us())) if thorough else done
+    if not thorough:
+        return done
+    rate_verifiers(ledger, actor=HOUSEKEEPER)
+    return done.and_expired(expire_due(ledger, ledger.now_us()))
 
 
 class Housekeeper:
@@ -64,6 +72,7 @@ class Housekeeper:
         self._removed = 0
         self._waiting: set[str] = set()
         self._expired_us = 0
+        self._rated_us = 0
 
     def run(self) -> Done:
         """Do what is due by now.
@@ -86,6 +95,9 @@ class Housekeeper:
         if now >= self._expired_us + EXPIRY_EVERY_US:
             self._expired_us = now
             done = done.and_expired(expire_due(self._ledger, now))
+        if now >= self._rated_us + RATING_EVERY_US:
+            self._rated_us = now
+            rate_verifiers(self._ledger, actor=HOUSEKEEPER)
         if state.seq > self._removed:  # last: a file that cannot be deleted holds up nothing else
             remove_withdrawn(self._ledger)
             self._removed = state.seq

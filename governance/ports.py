@@ -79,8 +79,9 @@ class MemoryTarget(Protocol):
             seq: The version.
             scope: The reader's.
             question: Put with both channels in use.
-            without: Entries to leave out, with everything made from them; an adapter that holds
-                one of them is not served.
+            without: Entries to leave out, with everything made from them, as if they had never
+                been: a note that one of them superseded counts again. An adapter that holds one
+                of them is not served; none is built for this.
 
         Appends nothing: this is a question about the memory, not a use of it.
         """

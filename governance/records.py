@@ -153,6 +153,11 @@ class EntryState:
         return self.derived_from + ((self.copy_of,) if self.copy_of is not None else ())
 
     @property
+    def reviewed(self) -> bool:
+        """Whether a person, and not a rule alone, decided on it as it stands."""
+        return self.decided_by is not None and self.decided_by.kind == "human"
+
+    @property
     def acts_from_us(self) -> int | None:
         """When its approval takes effect; ``None`` while it is not approved, or not signed yet."""
         if self.status != "approved" or self.decided_at_us is None:

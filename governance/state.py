@@ -142,6 +142,15 @@ class State:
             if channel is None or entry.channel == channel
         )
 
+    def may_recall(self, entry: EntryState) -> bool:
+        """Whether an entry may reach a prompt: it is active and, under a freeze, reviewed."""
+        return entry.status == "active" and (entry.reviewed or not self.frozen)
+
+    def may_serve(self, digest: str) -> bool:
+        """Whether an adapter may answer: under a freeze, every card in it is reviewed."""
+        cards = self.adapters[digest].cards if self.frozen else ()
+        return all(self.entries[ref.entry_id].reviewed for ref in cards)
+
     def having(self, reader: Scope, *statuses: Status) -> Iterator[EntryState]:
         """Entries of ``reader``'s scope that have one of these statuses, oldest first."""
         found = self.entries.with_status(*statuses)

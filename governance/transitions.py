@@ -5,14 +5,15 @@
     approved → revoked | rejected                  (taken back before it acted)
 
 No caller and no screen can go around it. A rollback is the one exception to the arrows:
-it may put an entry back into the very version and status it had, and nothing else.
+it may put an entry back into the very version and status it had, and nothing else; while
+learning is frozen, back in force only what a person had approved.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -373,6 +374,28 @@ def _check_rollback(state: State, payload: RollbackApplied, scope: Scope, now_us
         if shard.after is not None:
             cards = state.adapters[shard.after].cards
             _check_cards(State(entries=after), cards, current.scope, now_us)
+    _check_thawed(state, payload, after)
+
+
+def _check_thawed(state: State, payload: RollbackApplied, after: Mapping[str, EntryState]) -> None:
+    """Under a freeze a rollback takes away, and brings back only what a person had approved."""
+    if not state.frozen:
+        return
+    moved = [(state.entries[one.entry_id], after[one.entry_id]) for one in payload.entries]
+    anew = [
+        then
+        for now, then in moved
+        if then.status == "active" and (now.status, now.version) != ("active", then.version)
+    ]
+    served = [state.adapters[one.after] for one in payload.shards if one.after is not None]
+    anew += [after[ref.entry_id] for adapter in served for ref in adapter.cards]
+    for entry in anew:
+        if not entry.reviewed:
+            raise FrozenError(
+                f"learning is frozen, and the rollback would bring {entry.entry_id} back, "
+                "which no person reviewed",
+                hint="`palimpsest thaw` ends the freeze; a rollback that only takes away goes on",
+            )
 
 
 def _restored(entry: EntryState, status: Status, to_seq: int, scope: Scope) -> EntryState:

@@ -232,8 +232,8 @@ def rate_verifiers(
 ) -> tuple[VerifierRated, ...]:
     """Record what the verifiers are worth under the policy in force, where that is news.
 
-    News is another standing, version or policy, or at least ``news`` more decisions than
-    recorded. A verifier once found non-informative stays so until the same version is measured
+    News is another standing, version or policy than recorded, or at least ``news`` more decisions.
+    A verifier once found non-informative stays so until the same version is measured
     to be informative: another policy, under which nothing was decided yet, does not clear it.
 
     Returns:
@@ -267,7 +267,7 @@ def _present(found: Iterable[Worth], policy: str | None) -> Iterator[VerifierRat
 
 def _is_news(payload: VerifierRated, known: VerifierRated | None, news: int) -> bool:
     if known is None:
-        return True
+        return payload.standing != "unmeasured" or payload.bad + payload.good >= news
     marked = known.version == payload.version and known.standing == "non-informative"
     if marked and payload.standing == "unmeasured":
         return False

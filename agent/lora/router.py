@@ -155,6 +155,7 @@ class LiveRouter:
         self._scope = scope
         self._router = Router([], embedder)
         self._seq = 0
+        self._frozen = False
         self._new_entries: Follower[EntryState] = Follower()
         self._new_shards: Follower[ShardState] = Follower()
         self._active: dict[str, str | None] = {}
@@ -175,7 +176,9 @@ class LiveRouter:
         entries = self._new_entries.unread(state.entries)
         shards = self._new_shards.unread(state.shards)
         touched: set[str] = set()
-        if entries is None or shards is None or state.seq < self._seq:
+        # Under a freeze what may serve depends on every card of an adapter: look at all.
+        frozen, self._frozen = self._frozen or state.frozen, state.frozen
+        if entries is None or shards is None or state.seq < self._seq or frozen:
             touched.update(self._digests)
             self._active, self._held, self._digests = {}, {}, {}
             entries = list(state.active(self._scope, "parametric"))
@@ -184,10 +187,10 @@ class LiveRouter:
             self._place(entry)
             touched.add(entry.entry_id)
         for shard in shards:
-            before = self._active.get(shard.shard_id)
-            if shard.active != before:
-                self._active[shard.shard_id] = shard.active
-                touched.update(*(self._held.get(one or "", ()) for one in (before, shard.active)))
+            before, after = self._active.get(shard.shard_id), _may_serve(state, shard)
+            if after != before:
+                self._active[shard.shard_id] = after
+                touched.update(*(self._held.get(one or "", ()) for one in (before, after)))
         self._renew(touched)
 
     def _place(self, entry: EntryState) -> None:
@@ -221,10 +224,17 @@ class LiveRouter:
 
 
 def served_cards(state: State, scope: Scope) -> list[RoutedCard]:
-    """Active cards that the adapter now served for their shard holds."""
-    serving = _serving({shard.shard_id: shard.active for shard in state.shards.values()})
+    """Active cards that the adapter now served for their shard holds.
+
+    Under a freeze an adapter with a card in it that no person reviewed serves nobody.
+    """
+    serving = _serving({s.shard_id: _may_serve(state, s) for s in state.shards.values()})
     cards = (_routed(entry, serving) for entry in state.active(scope, "parametric"))
     return [card for card in cards if card is not None]
+
+
+def _may_serve(state: State, shard: ShardState) -> str | None:
+    return shard.active if shard.active and state.may_serve(shard.active) else None
 
 
 def _serving(active: Mapping[str, str | None]) -> dict[str, str]:

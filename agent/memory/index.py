@@ -59,7 +59,7 @@ class _Row:
 
 
 class ExternalIndex:
-    """Active external entries that ``scope`` may read, searchable."""
+    """External entries that ``scope`` may read and the state recalls, searchable."""
 
     def __init__(self, scope: Scope, embedder: Embedder) -> None:
         self.scope = scope
@@ -72,6 +72,7 @@ class ExternalIndex:
         self._seen: dict[str, EntryState] = {}
         self._state: State | None = None
         self._state_seq = -1
+        self._frozen = False
         self._lexical: _Lexical | None = None
         self._digest: str | None = None
 
@@ -90,10 +91,13 @@ class ExternalIndex:
         """
         if state is self._state and state.seq == self._state_seq:
             return 0
+        turned = state.frozen != self._frozen  # then what belongs here has to be looked at anew
+        if turned:
+            self._seen.clear()
         gone, fresh = [], []
         for entry_id, row in self._rows.items():
             entry = state.entries.get(entry_id)
-            if entry is not row.entry and not self._still(entry, row):
+            if (turned or entry is not row.entry) and not self._still(state, entry, row):
                 gone.append(entry_id)
                 self._seen.pop(entry_id, None)
         dropped = set(gone)
@@ -102,28 +106,26 @@ class ExternalIndex:
             if self._seen.get(entry_id) is entry:
                 continue
             self._seen[entry_id] = entry
-            if self._belongs(entry) and (entry_id not in self._rows or entry_id in dropped):
+            if self._belongs(state, entry) and (entry_id not in self._rows or entry_id in dropped):
                 fresh.append(entry)
         self._remove(gone)
         self._add(fresh)
         if len(self._seen) > len(state.entries):
             self._seen = {entry_id: self._seen[entry_id] for entry_id in state.entries}
-        self._state, self._state_seq = state, state.seq
+        self._state, self._state_seq, self._frozen = state, state.seq, state.frozen
         return len(gone) + len(fresh)
 
-    def _still(self, entry: EntryState | None, row: _Row) -> bool:
+    def _still(self, state: State, entry: EntryState | None, row: _Row) -> bool:
         """True when ``entry``, which changed, still says what its row holds."""
         return (
             entry is not None
-            and self._belongs(entry)
+            and self._belongs(state, entry)
             and entry.content_digest == row.entry.content_digest
         )
 
-    def _belongs(self, entry: EntryState) -> bool:
+    def _belongs(self, state: State, entry: EntryState) -> bool:
         return (
-            entry.status == "active"
-            and entry.channel == "external"
-            and self.scope.sees(entry.scope)
+            state.may_recall(entry) and entry.channel == "external" and self.scope.sees(entry.scope)
         )
 
     def _add(self, entries: Sequence[EntryState]) -> None:

@@ -3,7 +3,8 @@
 Order of the steps, and it matters:
 
 1. scope and status: only ``active`` external entries that the reader may see are in the
-   index that is searched, and it is brought in line with the state before every search;
+   index that is searched, under a freeze only those that a person decided on, and it is
+   brought in line with the state before every search;
 2. kind and validity filters;
 3. candidates by fused dense and BM25 ranks;
 4. the relevance floor: what does not speak about the question is left out, so that

@@ -172,7 +172,8 @@ def needs(
     """What waits for a person, the gravest first."""
     found: list[Need] = []
     if desk.state.frozen:
-        found.append(Need("high", "Learning is frozen", "Nothing new is taken in.", "timeline"))
+        why = "Nothing new is taken in, and only what a person reviewed is recalled."
+        found.append(Need("high", "Learning is frozen", why, "timeline"))
     asked = requests.waiting(desk)
     if asked is not None:
         why = f"{asked.asked.asked_by} asks to go back to event {asked.asked.to_seq:,}."

@@ -22,13 +22,10 @@ from governance.commands.options import (
 from governance.errors import BisectError
 
 if TYPE_CHECKING:
-    from governance.bisect import Found, Probe, Suspect
+    from governance.bisect import Asked, Found, Probe, Suspect
     from governance.commands.options import Json
     from governance.events import Scope
     from governance.ledger import Ledger
-
-Asked = tuple[str, tuple[str, ...]]
-"""A question and the answers that are right."""
 
 app = typer.Typer()
 
@@ -46,12 +43,25 @@ def bisect(
         typer.Option("--probe", help='JSON lines {"question": "…", "answers": ["…"]}; all right.'),
     ] = None,
     alarm: Annotated[
-        str, typer.Option("--alarm", help="A drift hold: is one of what it holds the cause?")
+        str,
+        typer.Option(
+            "--alarm",
+            help="A drift hold: is what it holds the cause? By itself, asks what was answered "
+            "wrongly then.",
+        ),
     ] = "",
     scope: ScopeOption = None,
-    start: Annotated[int, typer.Option("--from", help="A version that was good.")] = 0,
+    start: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            help="A version that was good; default: where the alarm's questions were last "
+            "answered rightly, or 0.",
+        ),
+    ] = None,
     stop: Annotated[
-        int | None, typer.Option("--to", help="A version that is bad; default: the head.")
+        int | None,
+        typer.Option("--to", help="A version that is bad; default: the alarm's, or the head."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,35 +72,47 @@ def bisect(
     """
     from governance import bisect as searching  # noqa: PLC0415
 
-    asked = _asked(question, expect or [], probe)
+    given = _given(question, expect or [], probe, needed=not alarm)
     with open_ledger(home) as ledger:
-        held: tuple[str, ...] = ()
-        if alarm:
-            _, held = searching.held_entries(ledger.state, alarm)
-        end = ledger.head.seq if stop is None else stop
-        candidates = searching.versions(ledger, start, end)
-        ask = _probe(ledger, _scope(ledger, parse_scope(scope)), asked)
+        hold = searching.alarm_of(ledger.state, alarm) if alarm else None
+        held = searching.held_entries(ledger.state, hold) if hold is not None else ()
+        found_at, asked = 0, given
+        if hold is not None and not given:
+            recorded = searching.alarm_questions(ledger, hold)
+            found_at, asked = recorded.good, recorded.asked
+        first = found_at if start is None else start
+        end = (hold.seq if hold is not None else ledger.head.seq) if stop is None else stop
+        candidates = searching.versions(ledger, first, end)
+        where = parse_scope(scope) or (hold.scope if hold is not None else None)
+        ask = _probe(ledger, _scope(ledger, where), asked)
         found = searching.search(candidates, lambda seq: ask(seq, ()))
         blamed = searching.suspects(ledger, found, end, ask) if found is not None else ()
     if as_json:
-        print_json(_data(found, blamed, held, len(candidates)))
+        print_json(_data(found, blamed, held, len(candidates), asked))
     else:
         _print(found, blamed, held, len(candidates))
 
 
-def _asked(question: str, expect: Sequence[str], probe: Path | None) -> list[Asked]:
-    if bool(question) == (probe is not None):
+def _given(
+    question: str, expect: Sequence[str], probe: Path | None, *, needed: bool
+) -> Sequence[Asked]:
+    """What the caller wants asked; nothing where an alarm may say it."""
+    from governance.bisect import Asked  # noqa: PLC0415
+
+    if (question and probe is not None) or (needed and not question and probe is None):
         raise BisectError(
-            "what should be asked?", hint="give --question with --expect, or --probe FILE"
+            "what should be asked?",
+            hint="give --question with --expect, or --probe FILE, or --alarm ID",
         )
     if probe is None:
-        if not expect:
-            raise BisectError("what is the right answer?", hint="give --expect")
-        return [(question, tuple(expect))]
+        if bool(expect) != bool(question):
+            missing = "what is the right answer?" if question else "what should be asked?"
+            raise BisectError(missing, hint="give --question with --expect")
+        return [Asked(question, tuple(expect))] if question else []
     try:
         lines = [line for line in probe.read_text("utf-8").splitlines() if line.strip()]
         rows = [json.loads(line) for line in lines]
-        found = [(str(row["question"]), tuple(map(str, row["answers"]))) for row in rows]
+        found = [Asked(str(row["question"]), tuple(map(str, row["answers"]))) for row in rows]
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise BisectError(
             f"{probe} holds no probes: {error}",
@@ -119,6 +141,8 @@ def _probe(ledger: Ledger, scope: Scope, asked: Sequence[Asked]) -> Probe:
     from governance.drift.answers import exact_match  # noqa: PLC0415
     from governance.memory_target import load_target  # noqa: PLC0415
 
+    for one in asked:
+        progress(f"{one.question} (right: {' or '.join(one.answers)})")
     target = load_target(ledger)
     if target is None:
         raise BisectError(
@@ -139,9 +163,14 @@ def _probe(ledger: Ledger, scope: Scope, asked: Sequence[Asked]) -> Probe:
 
 
 def _data(
-    found: Found | None, blamed: Sequence[Suspect], held: Sequence[str], count: int
+    found: Found | None,
+    blamed: Sequence[Suspect],
+    held: Sequence[str],
+    count: int,
+    asked: Sequence[Asked],
 ) -> dict[str, Json]:
     return {
+        "asked": [{"question": one.question, "answers": list(one.answers)} for one in asked],
         "first_bad": found.seq if found else None,
         "last_good": found.before if found else None,
         "versions": count,

@@ -47,13 +47,21 @@ def list_queue(
     *,
     home: HomeOption = DEFAULT_HOME,
     scope: ScopeOption = None,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="Only what you claimed or were asked to decide.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """What waits for a person, riskiest first."""
-    reader = parse_scope(scope)
+    reader, me = parse_scope(scope), parse_actor(actor) if mine else None
     with open_ledger(home) as ledger:
-        waiting, now_us = _waiting(ledger, reader), ledger.now_us()
+        now_us = ledger.now_us()
+        waiting = [
+            entry for entry in _waiting(ledger, reader)
+            if me is None or entry.assignee == str(me) or entry.claimant(now_us) == me
+        ]  # fmt: skip
     from governance.commands import describe, render  # noqa: PLC0415
     from governance.events import text_of  # noqa: PLC0415
 

@@ -62,7 +62,11 @@ def freeze(
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Stop all learning at once: no proposal, no activation, until `thaw`."""
+    """Stop all learning, and recall of what no person reviewed, until `thaw`.
+
+    Nothing is proposed, comes into force or is built. Revoking and erasing go on; a rollback
+    takes away, and brings back only what a person had approved.
+    """
     _switch(home, actor, reason, as_json=as_json, frozen=True)
 
 
@@ -74,7 +78,7 @@ def thaw(
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let learning go on after `freeze`."""
+    """Let learning and recall go on after `freeze`, from where they stopped."""
     _switch(home, actor, reason, as_json=as_json, frozen=False)
 
 

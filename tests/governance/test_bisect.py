@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,16 @@ from governance import bisect as searching
 from governance import review
 from governance.commands import bisecting
 from governance.errors import BisectError
-from governance.events import DriftHeld, EntrySuperseded, Scope
+from governance.events import (
+    DriftHeld,
+    EntrySuperseded,
+    MemoryRecalled,
+    OutcomeRecorded,
+    Scope,
+)
 from governance.ledger import EventDraft, Ledger
+from governance.records import DriftHold
+from governance.revocation import plan_revocation, revoke
 from tests.governance.desk import DESK, Desk
 from tests.governance.drafts import ANN, SYSTEM, draft, life, source
 from tests.governance.target import Target
@@ -59,27 +68,33 @@ class Learned(Desk):
 
     right: str = ""
     wrong: str = ""
+    adjuster: str = ""
+
+
+def misled(desk: Desk, attribute: str, value: str, right: str) -> str:
+    """A wrong value is let in and takes the place of the right one; its id."""
+    wrong = desk.fact(attribute, value, replaces=right).entry_id
+    entry = desk.entry(wrong)
+    review.approve(
+        desk.ledger, wrong, actor=ANN, reason_code="correction", expected_version=1,
+        expected_digest=entry.content_digest,
+    )  # fmt: skip
+    return wrong
 
 
 @pytest.fixture
 def desk() -> Learned:
     desk = Learned()
     desk.right = desk.fact("deductible", "300 EUR").entry_id
-    desk.fact("adjuster", "Hugo Bancroft")
+    desk.adjuster = desk.fact("adjuster", "Hugo Bancroft").entry_id
     desk.recall("x")
-    wrong = desk.fact("deductible", "350 EUR", replaces=desk.right).entry_id
-    entry = desk.entry(wrong)
-    review.approve(
-        desk.ledger, wrong, actor=ANN, reason_code="correction", expected_version=1,
-        expected_digest=entry.content_digest,
-    )  # fmt: skip
-    desk.wrong = wrong
+    desk.wrong = misled(desk, "deductible", "350 EUR", desk.right)
     desk.fact("inspection", "10 March")
     return desk
 
 
 class Reader(Target):
-    """Answers with the deductible that is in force at a version."""
+    """Answers with the value that is in force at a version, as the agent's memory would."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -89,10 +104,14 @@ class Reader(Target):
         self, seq: int, scope: Scope, question: str, *, without: Collection[str] = ()
     ) -> str:
         self.asked.append((seq, tuple(without)))
+        state = self.ledger.state_at(seq)
+        back = {state.entries[one].replaces for one in without}
         values = [
             entry.body.value  # type: ignore[union-attr]
-            for entry in self.ledger.state_at(seq).active(scope)
-            if entry.entry_id not in without and getattr(entry.body, "attribute", "") == question
+            for entry in state.visible(scope)
+            if (entry.status == "active" or entry.entry_id in back)
+            and entry.entry_id not in without
+            and getattr(entry.body, "attribute", "") == question
         ]
         return values[-1] if values else "unknown"
 
@@ -134,10 +153,66 @@ def test_the_entry_is_named_with_its_evidence_and_confirmed(desk: Learned) -> No
 def test_what_a_drift_hold_names(desk: Learned) -> None:
     held = DriftHeld(hold_id="d1", reason="worse", alarm="a1", entries=["e9"], adapters=["none"])
     desk.ledger.append([EventDraft(held, SYSTEM, DESK)])
-    assert searching.held_entries(desk.ledger.state, "d1") == (held, ("e9",))
+    hold = searching.alarm_of(desk.ledger.state, "d1")
+    assert (hold.held, searching.held_entries(desk.ledger.state, hold)) == (held, ("e9",))
     with pytest.raises(BisectError, match="no alarm") as caught:
-        searching.held_entries(desk.ledger.state, "d2")
+        searching.alarm_of(desk.ledger.state, "d2")
     assert caught.value.hint == "known: d1"
+
+
+# --- from an alarm -------------------------------------------------------------------------
+
+
+def answered(
+    desk: Desk, question: str, expected: str, answer: str, *entries: str, adapter: str | None = None
+) -> tuple[str, ...]:
+    """A prompt and its answer in one append, as the agent records them; the events' ids."""
+    recalled = MemoryRecalled(
+        recall_id=f"r{desk.ledger.head.seq}", purpose="answer", query=question,
+        entries=list(entries), adapter_digest=adapter,
+    )  # fmt: skip
+    outcome = OutcomeRecorded(
+        task_id=question, run_id="r", arm="both", question=question, answer=answer,
+        expected=[expected], exact=answer == expected, f1_ppm=0, origin="ground_truth",
+    )  # fmt: skip
+    drafts = [EventDraft(one, SYSTEM, desk.scope) for one in (recalled, outcome)]
+    return desk.ledger.append(drafts, key=f"answer {desk.ledger.head.seq}").event_ids
+
+
+def alarmed(
+    desk: Desk, *entries: str, adapters: tuple[str, ...] = (), causes: tuple[str, ...] = ()
+) -> DriftHold:
+    held = DriftHeld(
+        hold_id=f"d{desk.ledger.head.seq}", reason="worse", alarm="a", entries=list(entries),
+        adapters=list(adapters),
+    )  # fmt: skip
+    desk.ledger.append([EventDraft(held, SYSTEM, desk.scope, causes=causes)])
+    return desk.ledger.state.drift_holds[held.hold_id]
+
+
+def test_an_alarm_asks_what_was_answered_wrongly_with_what_it_names(desk: Learned) -> None:
+    def asked(hold: DriftHold) -> list[str]:
+        return [one.question for one in searching.alarm_questions(desk.ledger, hold).asked]
+
+    answered(desk, "colour", "red", "blue", "other")
+    answered(desk, "adjuster", "Hugo Bancroft", "Hugo Bancroft", desk.wrong)
+    with pytest.raises(BisectError, match="rests on no wrong answer") as caught:
+        searching.alarm_questions(desk.ledger, alarmed(desk, desk.wrong))
+    assert "--question" in str(caught.value.hint)
+    answered(desk, "never known", "x", "y", desk.wrong)
+    assert asked(alarmed(desk, desk.wrong)) == ["never known"]
+    answered(desk, "deductible", "300 EUR", "300 EUR", desk.right)
+    good = desk.ledger.head.seq
+    ids = answered(desk, "deductible", "300 EUR", "350 EUR", desk.wrong, adapter="ad")
+    found = searching.alarm_questions(desk.ledger, alarmed(desk, desk.wrong))
+    assert found.asked == (searching.Asked("deductible", ("300 EUR",)),)  # it was known before
+    assert found.good == good
+    assert asked(alarmed(desk, adapters=("ad",))) == asked(alarmed(desk)) == ["deductible"]
+    assert asked(alarmed(desk, "other", causes=ids[1:])) == ["deductible"]
+    assert asked(alarmed(desk, "other")) == ["colour"]
+    elsewhere = replace(alarmed(desk, desk.wrong), scope=Scope(tenant="elsewhere"))
+    with pytest.raises(BisectError, match="no wrong answer"):
+        searching.alarm_questions(desk.ledger, elsewhere)
 
 
 # --- the command -------------------------------------------------------------------------
@@ -173,6 +248,28 @@ def test_the_command_names_the_first_bad_version(
     assert f"palimpsest revoke {desk.wrong}" in shown
 
 
+def test_an_alarm_by_itself_names_the_first_bad_version_before_it(
+    desk: Learned, command: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when the memory was cured since, and another scope learned something."""
+    answered(desk, "adjuster", "Hugo Bancroft", "Hugo Bancroft", desk.adjuster)
+    good = desk.ledger.head.seq
+    wrong = misled(desk, "adjuster", "Ilse Marwood", desk.adjuster)
+    bad = desk.ledger.head.seq
+    answered(desk, "adjuster", "Hugo Bancroft", "Ilse Marwood", wrong)
+    hold = alarmed(desk, wrong)
+    revoke(desk.ledger, plan_revocation(desk.ledger, wrong), actor=ANN, reason_code="wrong")
+    desk.ledger.append([draft(source("s1")), *life("elsewhere")])
+    run(alarm=hold.held.hold_id)
+    said = json.loads(capsys.readouterr().out)
+    assert said["asked"] == [{"question": "adjuster", "answers": ["Hugo Bancroft"]}]
+    assert (said["last_good"], said["first_bad"]) == (good, bad)
+    (cause,) = [one for one in said["suspects"] if one["confirmed"]]
+    assert (cause["entry_id"], cause["held_by_alarm"]) == (wrong, True)
+    run(alarm=hold.held.hold_id, scope="mutual/desk", start=0, stop=good)
+    assert json.loads(capsys.readouterr().out)["first_bad"] is None
+
+
 def test_a_question_that_is_answered_rightly_is_never_bad(
     command: Reader, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -203,6 +300,7 @@ def test_wrong_input_is_said_clearly(
     for options, match in (
         ({}, "what should be asked"), ({"question": "q"}, "right answer"),
         ({"question": "q", "probe": empty}, "what should be asked"),
+        ({"expect": ["a"], "alarm": "d1"}, "what should be asked"),
         ({"probe": empty}, "is empty"), ({"probe": broken}, "holds no probes"),
         ({"probe": tmp_path / "none"}, "holds no probes"),
     ):  # fmt: skip

@@ -126,8 +126,16 @@ def test_somebody_is_asked(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> N
     assert "for human:bob" not in listed(home, monkeypatch)
     assert data(home, "assign", ids["plumber"], "human:bob")["status"] == "verified"
     assert listed(home, monkeypatch).count("for human:bob") == 1
+    mine = data(home, "list", "--mine", *BOB)
+    assert [one["entry_id"] for one in mine["entries"]] == [ids["plumber"]]
+    assert data(home, "list", "--mine")["waiting"] == 0
+    assert data(home, "list")["waiting"] > 1
     run(home, "claim", ids["plumber"], *BOB)
     assert "claimed by human:bob, for human:bob" in listed(home, monkeypatch)
+    other = next(one["entry_id"] for one in data(home, "list")["entries"]
+                 if one["entry_id"] != ids["plumber"])  # fmt: skip
+    run(home, "claim", other)
+    assert [one["entry_id"] for one in data(home, "list", "--mine")["entries"]] == [other]
 
 
 # --- what a decision still takes --------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from governance import review
 from governance.corrections import correct, replaced
-from governance.errors import ReviewError
+from governance.errors import LedgerError, ReviewError
 from governance.events import (
     Actor,
     Body,
@@ -21,9 +21,13 @@ from governance.events import (
     EntryExpired,
     EntryProposed,
     FactBody,
+    PolicyActivated,
+    PolicyTerms,
     Scope,
+    Status,
 )
 from governance.ledger import EventDraft, Ledger
+from governance.retention import US_PER_DAY, expire_due, plan_prune, prune
 from governance.revocation import plan_revocation, revoke
 from governance.sharing import share
 from governance.tombstone import refused_meanwhile
@@ -195,6 +199,41 @@ def test_a_refused_value_does_not_come_back_and_its_twin_comes_in(desk: Desk, pa
     refuse(desk)
     assert not path(desk, REFUSED)
     assert path(desk, TWIN)
+
+
+# --- what time does -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refused_by", ["rejected", "revoked"])
+def test_a_refusal_outlives_its_time_and_an_expiry_refuses_nothing(
+    desk: Desk, refused_by: Status
+) -> None:
+    """Both values were in force and expired; both are stated again, and one is refused then."""
+    terms = PolicyTerms(ttl_days={"fact": 1})
+    activated = PolicyActivated(name="p", digest="d" * 64, text="t", terms=terms)
+    desk.ledger.append([EventDraft(activated, ANN)])
+    once = [in_force(desk, said(value), f"once-{value}") for value in (REFUSED, TWIN)]
+    soon = desk.ledger.now_us() + 2 * US_PER_DAY
+    assert set(expire_due(desk.ledger, soon).entries) == set(once)
+    assert all(again(desk, value) for value in (REFUSED, TWIN))
+    if refused_by == "rejected":
+        entry = desk.entry(f"again-{REFUSED}")
+        review.reject(
+            desk.ledger, entry.entry_id, actor=BOB, reason_code="wrong", expected_version=1,
+            expected_digest=entry.content_digest,
+        )  # fmt: skip
+    else:
+        refuse(desk)
+    refusals = desk.ledger.state.tombstones(DESK)
+    assert refusals
+    later = soon + 365 * US_PER_DAY
+    expire_due(desk.ledger, later)
+    prune(desk.ledger, plan_prune(desk.ledger, before_us=later), actor=ANN)
+    with pytest.raises(LedgerError, match=f"{refused_by} entries cannot be pruned"):
+        plan_prune(desk.ledger, before_us=later, statuses=[refused_by])
+    assert desk.ledger.state.tombstones(DESK) == refusals
+    assert not proposes(desk, said(REFUSED), "years later")
+    assert proposes(desk, said(TWIN), "years later too")
 
 
 # --- between approval and effect --------------------------------------------------------

@@ -13,7 +13,7 @@ from governance.errors import (
     ReviewError,
     RollbackError,
 )
-from governance.events import ModuleChange, Scope
+from governance.events import Channel, ModuleChange, Scope
 from governance.ledger import Receipt
 from governance.ports import Progress, Settled
 from governance.revocation import plan_revocation, revoke
@@ -53,16 +53,32 @@ class Store:
         raise NotImplementedError
 
 
-def standing(state: State) -> dict[str, object]:
-    """Everything that acts or waits: entries with their content, and adapters served."""
+def standing(
+    state: State, scope: Scope | None = None, channel: Channel | None = None
+) -> dict[str, object]:
+    """What acts or waits of a part: entries with their content, and adapters served."""
     entries = {
         one.entry_id: (one.status, one.version, one.content_digest, one.in_review,
                        one.adapter_digest, one.tombstone)
         for one in state.entries.values()
         if one.status not in {"rejected", "revoked", "superseded", "expired"}
+        and within(scope, one.scope) and channel in {None, one.channel}
     }  # fmt: skip
-    shards = {one.shard_id: one.active for one in state.shards.values() if one.active}
+    shards = {
+        one.shard_id: one.active
+        for one in state.shards.values()
+        if one.active and within(scope, one.scope) and channel != "external"
+    }
     return {**entries, **shards}
+
+
+def within(scope: Scope | None, owned: Scope) -> bool:
+    """Whether ``owned`` is of the agent, or of the user of it, that ``scope`` names."""
+    if scope is None:
+        return True
+    return (scope.tenant, scope.agent, scope.user) in {
+        (owned.tenant, owned.agent, ""), (owned.tenant, owned.agent, owned.user),
+    }  # fmt: skip
 
 
 def back(desk: Desk, to_seq: int) -> Receipt:

@@ -27,6 +27,7 @@ from governance.events import (
     VerifierRated,
     VerifierResult,
 )
+from governance.housekeeping import HOUSEKEEPER, RATING_EVERY_US, Housekeeper, housekeep
 from governance.ledger import EventDraft, Ledger
 from governance.verifiers.conflict import Conflict
 from governance.verifiers.restatement import Restatement
@@ -60,7 +61,8 @@ class Reviewed:
     """A home in which people decided on entries that verifiers had flagged, or not."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger.in_memory(clock=StepClock())
+        self.clock = StepClock()
+        self.ledger = Ledger.in_memory(clock=self.clock)
         self.made = 0
         append(self.ledger, source())
         self.activate(ONE)
@@ -305,7 +307,8 @@ def test_what_is_news_is_recorded_and_nothing_else() -> None:
     home = Reviewed()
     assert rate_verifiers(home.ledger) == ()
     home.decide(EntryRejected, "conflict")
-    assert standings(rate_verifiers(home.ledger)) == {
+    assert rate_verifiers(home.ledger) == ()  # one decision measures nothing
+    assert standings(rate_verifiers(home.ledger, news=1)) == {
         "conflict": "unmeasured", "restatement": "unmeasured",
     }  # fmt: skip
     head = home.ledger.head.seq
@@ -340,7 +343,35 @@ def test_only_an_engineer_or_officer_may_record() -> None:
     append(home.ledger, RoleGranted(principal="human:ann", role="admin"), ANN)
     append(home.ledger, RoleGranted(principal="human:bob", role="reviewer"), ANN)
     with pytest.raises(NotAuthorisedError):
-        rate_verifiers(home.ledger, actor=BOB)
+        rate_verifiers(home.ledger, actor=BOB, news=1)
     assert home.ledger.event(home.ledger.head.seq).header.type == "command.refused"
     append(home.ledger, RoleGranted(principal="human:bob", role="engineer"), ANN)
-    assert len(rate_verifiers(home.ledger, actor=BOB)) == 2
+    assert len(rate_verifiers(home.ledger, actor=BOB, news=1)) == 2
+
+
+def test_housekeeping_rates_now_and_then_and_no_oftener() -> None:
+    home = Reviewed()
+    keeper = Housekeeper(home.ledger)
+    keeper.run()
+    useless(home)
+    keeper.run()
+    assert "conflict" not in home.ledger.state.verifiers  # the day is not over
+    home.clock.us += RATING_EVERY_US
+    keeper.run()
+    rated = {name: one.standing for name, one in home.ledger.state.verifiers.items()}
+    assert rated == {"conflict": "non-informative", "restatement": "informative"}
+    last = home.ledger.event(home.ledger.head.seq).header
+    assert (last.type, last.actor) == ("verifier.rated", HOUSEKEEPER)
+    head = home.ledger.head.seq
+    home.clock.us += RATING_EVERY_US
+    keeper.run()
+    assert home.ledger.head.seq == head  # no news
+
+
+def test_what_is_thorough_rates_at_once() -> None:
+    home = Reviewed()
+    useless(home)
+    assert housekeep(home.ledger).expired == ()
+    assert not home.ledger.state.verifiers
+    housekeep(home.ledger, thorough=True)
+    assert home.ledger.state.verifiers["conflict"].standing == "non-informative"

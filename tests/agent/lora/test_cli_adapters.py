@@ -66,7 +66,7 @@ def test_a_build_is_listed_shown_replayed_exported_and_taken_in_again(
     done = data(home, "adapter", "export", built[:12], str(out))
     assert done["digest"] == built
     assert "exists" in run(home, "adapter", "export", built[:12], str(out), code=2).output
-    key = data(home, "key", "show")["verifier"]
+    key = data(home, "key", "show")["key"]
     proof = str(out / "trained.tlog-proof")
     checked = CliRunner().invoke(app, ["proof-check", proof, "--key", key])
     assert checked.exit_code == 0, checked.output
