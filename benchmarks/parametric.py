@@ -239,9 +239,7 @@ def _routed(bench: _Bench, count: int) -> dict[str, float]:
         ],
         HashedEmbedder(),
     )
-    asked = [
-        (rng.choice(card.probes), card, name) for name, held in shards.items() for card in held
-    ]
+    asked = [(rng.choice(card.probes), card) for held in shards.values() for card in held]
     strangers = [question for question, _, _ in _questions(rng, count // 4)]
     routes = router.route_all([question for question, _ in asked])
     foreign = router.route_all(strangers)

@@ -17,6 +17,7 @@ from agent.models.scripted import ScriptedModel
 from agent.target import AgentMemory
 from governance import layered, revocation
 from governance.events import (
+    Actor,
     AdapterWithdrawn,
     CardBody,
     EntryApproved,
@@ -27,6 +28,7 @@ from governance.events import (
 from governance.ledger import EventDraft, Ledger
 from tests.governance import drafts
 from tests.governance.drafts import ANN, BOT, draft
+from tests.governance.test_freeze import freeze, thaw
 
 EMBEDDER = HashedEmbedder()
 SCOPES = (Scope(), Scope(user="ann"), Scope(user="bob"))
@@ -49,6 +51,7 @@ class Home:
         shard: int,
         subject: str = SUBJECTS[0],
         valid: tuple[int | None, int | None] = (None, None),
+        judge: Actor = ANN,
     ) -> None:
         """Propose and approve a card, and serve an adapter that holds it and the shard's others."""
         scope = SCOPES[shard]
@@ -64,7 +67,7 @@ class Home:
             [
                 draft(proposal, BOT, scope),
                 draft(drafts.verified(entry_id), scope=scope),
-                draft(drafts.decided(EntryApproved, entry_id, body), ANN, scope),
+                draft(drafts.decided(EntryApproved, entry_id, body), judge, scope),
             ]
         )
         self.build(shard, [*self.active(shard), entry_id])
@@ -109,7 +112,9 @@ class Home:
 
 
 _step = st.tuples(
-    st.sampled_from(["learn", "learn", "rebuild", "withdraw", "revoke", "record"]),
+    st.sampled_from(
+        ["learn", "learn", "by rule", "rebuild", "withdraw", "revoke", "record", "freeze"]
+    ),
     st.integers(0, 2),
     st.sampled_from(SUBJECTS),
 )
@@ -117,10 +122,14 @@ _step = st.tuples(
 
 def _take(home: Home, number: int, step: tuple[str, int, str]) -> None:
     kind, shard, subject = step
+    frozen = home.ledger.state.frozen
     held = home.active(shard)
-    if kind == "learn":
-        home.learn(f"c{number}", shard, subject)
-    elif kind == "rebuild" and held:
+    if kind in {"learn", "by rule"} and not frozen:
+        judge = ANN if kind == "learn" else drafts.POLICY
+        home.learn(f"c{number}", shard, subject, judge=judge)
+    elif kind == "freeze":
+        (thaw if frozen else freeze)(home.ledger)
+    elif kind == "rebuild" and held and not frozen:
         home.build(shard, held)
     elif kind == "withdraw" and home.served(shard):
         home.withdraw(shard)
@@ -253,3 +262,17 @@ def test_questions_may_be_routed_while_the_ledger_moves(ledger: Ledger) -> None:
             home.record(number)
         assert {route.result() for route in routes} == {memory.route(Scope(), asked)}
     assert memory.route(Scope(), asked) is not None
+
+
+def test_under_a_freeze_no_question_reaches_what_only_a_rule_approved(ledger: Ledger) -> None:
+    home = Home(ledger)
+    home.learn("c1", 0, SUBJECTS[0])
+    home.learn("c2", 1, SUBJECTS[2], judge=drafts.POLICY)
+    memory = home.memory()
+    by_person, by_rule = (f"What is the fee of {SUBJECTS[at]}?" for at in (0, 2))
+    assert memory.route(SCOPES[1], by_rule) is not None
+    freeze(ledger)
+    assert memory.route(SCOPES[1], by_rule) is None
+    assert memory.route(Scope(), by_person) is not None
+    thaw(ledger)
+    assert memory.route(SCOPES[1], by_rule) is not None
