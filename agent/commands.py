@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent import interop_commands
 from agent.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from agent.workspace import Workspace
 
 app = typer.Typer()
+app.registered_groups.extend(interop_commands.app.registered_groups)
+app.registered_commands.extend(interop_commands.app.registered_commands)
 
 DEFAULT_HOME = Path(".palimpsest")
 HomeOption = Annotated[

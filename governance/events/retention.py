@@ -52,7 +52,7 @@ class ExportIssued(ExportPayload):
     """A file with entries in it. ``path`` is below the home, ``None`` if it went elsewhere."""
 
     event_type: ClassVar[str] = "export.issued"
-    purpose: Literal["memory", "subject-access"]
+    purpose: Literal["memory", "subject-access", "adapter"]
     path: str | None
     sha256: str
     entries: list[str]

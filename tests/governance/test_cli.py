@@ -287,10 +287,10 @@ def test_rollback_and_back_again(home: Path, ids: dict[str, str]) -> None:
     assert {one["entry_id"]: one["effects"] for one in preview["entries"]} == {
         ids["fact"]: ["acts again"], ids["card"]: ["acts again"],
     }  # fmt: skip
-    assert preview["shards"] == [{
-        "shard": "shard", "before": None, "after": ids["second"], "intact": None,
-        "holds_erased": False,
-    }]  # fmt: skip
+    assert preview["shards"] == [
+        {"shard": "shard", "before": None, "after": ids["second"], "intact": None,
+         "holds_erased": False}
+    ]  # fmt: skip
     assert "look twice" in run(home, "rollback", "--to", ids["seq"], "--dry-run").stdout
     assert "rolled back" in run(home, "rollback", "--to", ids["seq"], "--reason", "drill").stdout
     assert data(home, "show", ids["card"])["served_by"][0]["digest"] == ids["second"]
