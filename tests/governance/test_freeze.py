@@ -46,6 +46,29 @@ def test_nothing_is_learned_until_it_is_thawed() -> None:
     assert {desk.status(waiting), desk.status(card)} == {"active"}
 
 
+def test_only_what_a_person_reviewed_is_recalled_and_served_meanwhile() -> None:
+    desk = Desk()
+    cards = [
+        desk.card("deductible", "300 EUR").entry_id,
+        desk.card("inspection", "10 March").entry_id,
+    ]
+    reviewed = desk.card("plumber", "Wexler Plumbing").entry_id
+    approve(desk, reviewed)
+    by_rule, by_person = desk.build(*cards, shard_id="rule"), desk.build(reviewed)
+
+    def acting() -> tuple[set[str], set[str]]:
+        state = desk.ledger.state
+        entries = {one.entry_id for one in state.entries.values() if state.may_recall(one)}
+        return entries, {one for one in (by_rule, by_person) if state.may_serve(one)}
+
+    before = acting()
+    assert before == ({*cards, reviewed}, {by_rule, by_person})
+    freeze(desk.ledger)
+    assert acting() == ({reviewed}, {by_person})
+    thaw(desk.ledger)
+    assert acting() == before
+
+
 def test_revoking_goes_on_and_holds_after_the_thaw() -> None:
     desk = Desk()
     card = desk.card("deductible", "300 EUR").entry_id
