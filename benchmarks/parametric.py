@@ -22,6 +22,9 @@ routed_recall_1000     1,000 cards (64 with ``--quick``) over shards of 32, one 
                        arithmetic: asked in a held-out wording, routed, answered rightly;
                        ``routed_right`` reached their shard, ``routed_strangers`` of questions
                        nobody answered that were let in, ``routed_abstained`` of those declined
+
+``route_ms``, ``swap_ms``, ``withdraw_ms``, ``rebuild_growth_ratio`` and what belongs to them: see
+``benchmarks/_parametric_serving.py`` (1,000 cards with ``--quick``).
 """
 
 from __future__ import annotations
@@ -50,6 +53,7 @@ from agent.models.builtin.dialogues import Dialogue, DialogueMaker
 from agent.models.builtin.facts import FactMaker
 from agent.models.local import LocalModel, ServableAdapter
 from agent.models.protocol import UNKNOWN
+from benchmarks._parametric_serving import growth_figures, serving_figures, swap_figures
 
 _DIALECT: Final = BuiltinDialect()
 _FACTS: Final = 16
@@ -135,6 +139,9 @@ def run(*, quick: bool) -> dict[str, float]:
         figures["revoked_gap_max"] = max(row["revoked_gap"] for row in rows)
         fast = replace(bench, recipe=bench.recipe.model_copy(update={"arithmetic": "float32"}))
         figures |= _routed(fast, 64 if quick else 1_000)
+        serving = serving_figures(cards=1_000 if quick else 10_000)
+        figures |= serving | swap_figures(bench.model)
+        figures |= growth_figures(bench.model, serving, cards=1_000 if quick else 10_000)
     return figures
 
 
