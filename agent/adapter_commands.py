@@ -25,7 +25,7 @@ _DIFFERS = 3
 def replay(
     adapter: Annotated[
         str | None,
-        typer.Argument(help="Digest (or its beginning), SHARD:VERSION, or version."),
+        typer.Argument(help="Digest (or its beginning), or SHARD:VERSION."),
     ] = None,
     *,
     home: Annotated[
