@@ -42,6 +42,24 @@ def test_rows_survive_reopening_in_both_modes(path: Path) -> None:
         store.close()
 
 
+def test_blocks_are_in_order_however_the_rows_lie_in_the_file(path: Path) -> None:
+    write(path, rows=5)
+    raw(
+        path,
+        "CREATE TABLE aside AS SELECT * FROM event",
+        "DELETE FROM event",
+        "CHECKPOINT",
+        "INSERT INTO event SELECT * FROM aside ORDER BY seq DESC",
+    )
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT seq FROM event").fetchall()[0] == (5,)
+    store = DuckStore(path, read_only=True)
+    blocks = list(store.blocks(3, sealed=True))
+    store.close()
+    assert [list(block.seqs) for block in blocks] == [[1, 2, 3], [4, 5]]
+    assert [one for block in blocks for one in block.rows()] == [row(seq) for seq in range(1, 6)]
+
+
 def test_read_only_writes_nothing(path: Path) -> None:
     write(path)
     before = path.read_bytes()
