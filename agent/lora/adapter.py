@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.errors import AdapterError
 from agent.lora.cards import BuildInputs
+from agent.lora.subspace import decoder_layer
 from agent.models.fingerprint import file_digest
 from agent.models.local import ServableAdapter
 
@@ -112,9 +113,16 @@ def tensor_file(modules: Mapping[str, tuple[Tensor, Tensor]]) -> bytes:
 
 
 def peft_config(modules: Sequence[str], rank: int, base_id: str) -> dict[str, Any]:
-    """``adapter_config.json`` for adapters of these module paths."""
+    """``adapter_config.json`` for adapters of these module paths.
+
+    PEFT adapts every layer that has a target's name, unless it is told which; it is told where
+    the lowest ones are left out.
+    """
+    layers = sorted({n for n in map(decoder_layer, modules) if n is not None})
+    only = {"layers_to_transform": layers} if layers and layers[0] > 0 else {}
     return {
         **_NEUTRAL,
+        **only,
         "base_model_name_or_path": base_id,
         "lora_alpha": rank,
         "r": rank,

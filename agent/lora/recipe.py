@@ -69,6 +69,16 @@ class EarlyStop(_Closed):
     min_p_ppm: Ppm
 
 
+class Loss(_Closed):
+    """Which answer tokens count.
+
+    ``even``: all of them alike. ``threshold``: those the model does not yet put above one half,
+    the others not at all (MemFT's OT weighting, arXiv 2605.30260).
+    """
+
+    weighting: Literal["even", "threshold"]
+
+
 class RehearsalCounts(_Closed):
     """Fresh prompts in every step, beside the cards."""
 
@@ -111,9 +121,12 @@ class Recipe(_Closed):
     rank: Annotated[int, Field(ge=1, le=256)]
     alpha: Annotated[int, Field(ge=1, le=256)]
     targets: list[str]
+    layers: Literal["all"] | Annotated[int, Field(ge=1)]
+    """Decoder layers that are adapted: all, or that many counted from the last."""
     subspace: Literal["sigma", "sqrt", "unit"]
     arithmetic: Literal["float32", "notary"]
     optimiser: Optimiser
+    loss: Loss
     steps: Steps
     early_stop: EarlyStop
     rewordings: Count

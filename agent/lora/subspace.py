@@ -19,10 +19,11 @@ by an error only are equal and the first one counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.errors import AdapterError
 from agent.lora.durable import write_file
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 BITS: Final = 12
 _DIGEST_SUFFIX: Final = ".sha256"
+_LAYER: Final = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,11 @@ def open_subspace(
 
 
 def _path(folder: Path, model: LocalModel, recipe: Recipe) -> Path:
-    other = {} if recipe.arithmetic == "float32" else {"arithmetic": recipe.arithmetic}
+    other: dict[str, str | int] = {}
+    if recipe.arithmetic != "float32":
+        other["arithmetic"] = recipe.arithmetic
+    if recipe.layers != "all":
+        other["layers"] = recipe.layers
     kind = canonical.digest(
         {
             "rank": recipe.rank,
@@ -120,8 +126,8 @@ def target_layers(hf: Any, recipe: Recipe, model_id: str) -> dict[str, Any]:  # 
     """The linear layers that the recipe adapts, by module path, in model order.
 
     Raises:
-        AdapterError: a target is missing or is no plain floating-point linear layer
-            (quantised, fused or mixture-of-experts weights).
+        AdapterError: a target is missing, is the output layer, or is no plain floating-point
+            linear layer (quantised, fused or mixture-of-experts weights).
     """
     import torch  # noqa: PLC0415 - torch takes a second to import
 
@@ -130,8 +136,12 @@ def target_layers(hf: Any, recipe: Recipe, model_id: str) -> dict[str, Any]:  # 
         named = {
             name: module for name, module in hf.named_modules() if name.rpartition(".")[2] == target
         }
+        # The output layer may share its weights with the embeddings: an adapter of one
+        # would be an adapter of the other.
         plain = all(
-            type(module) is torch.nn.Linear and module.weight.is_floating_point()
+            type(module) is torch.nn.Linear
+            and module.weight.is_floating_point()
+            and module is not hf.get_output_embeddings()
             for module in named.values()
         )
         if not named or not plain:
@@ -141,7 +151,23 @@ def target_layers(hf: Any, recipe: Recipe, model_id: str) -> dict[str, Any]:  # 
                 hint="choose a recipe whose targets fit; quantised and expert layers do not",
             )
         found |= named
-    return {name: found[name] for name, _ in hf.named_modules() if name in found}
+    chosen = _last_layers(found, recipe.layers)
+    return {name: found[name] for name, _ in hf.named_modules() if name in chosen}
+
+
+def _last_layers(names: Iterable[str], layers: int | Literal["all"]) -> set[str]:
+    """The names inside the last ``layers`` decoder layers; one in no layer is in the last."""
+    if layers == "all":
+        return set(names)
+    numbers = {name: decoder_layer(name) for name in names}
+    last = max((n for n in numbers.values() if n is not None), default=0)
+    return {name for name, n in numbers.items() if n is None or n > last - layers}
+
+
+def decoder_layer(name: str) -> int | None:
+    """Number of the decoder layer in a module path: 3 in ``model.layers.3.mlp.up_proj``."""
+    found = _LAYER.search(name)
+    return int(found.group(1)) if found else None
 
 
 def _rows(weight: Tensor, recipe: Recipe) -> Tensor:

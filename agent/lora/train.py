@@ -7,7 +7,8 @@ on the same environment (one thread, float32, deterministic kernels, no dropout)
 
 1. Wrap the base with PEFT LoRA; load ``A`` from the subspace and freeze it; ``B`` is zero.
 2. In each step: every card in its next wordings, and fresh rehearsal prompts.
-3. Loss on answer tokens only. AdamW; constant rate, then linear to zero; norm clipped.
+3. Loss on answer tokens only, all or those below one half. AdamW; constant rate, then linear to
+   zero; norm clipped.
 4. Once every card stays above the recipe's probability, the decay begins early.
 5. Take ``A`` and ``B`` out and unwrap the base, which is bitwise what it was.
 
@@ -191,27 +192,50 @@ def _train(  # noqa: PLR0917 - one loop, all of it used
 
 
 def _backward(hf: Any, rows: Sequence[_Row], recipe: Recipe, pad: int) -> tuple[float, float]:  # noqa: ANN401
-    """Gradients of the mean loss per answer token; also the cards' smallest probability."""
+    """Gradients of the mean loss per answer token that counts; the cards' smallest probability."""
+    batches = _shapes(rows, recipe.pad_multiple)
+    if recipe.loss.weighting == "threshold":
+        return _backward_threshold([_losses(hf, batch, recipe, pad) for batch in batches])
     tokens = sum(len(row.ids) - row.start for row in rows)
     total, min_p = 0.0, 1.0
-    for batch in _shapes(rows, recipe.pad_multiple):
-        width = bucket(max(len(row.ids) for row in batch), recipe.pad_multiple)
-        at = [(i, t) for i, row in enumerate(batch) for t in range(row.start, len(row.ids))]
-        wanted = torch.tensor([batch[i].ids[t] for i, t in at])
-        logits = answer_logits(
-            hf,
-            pad_right([row.ids for row in batch], pad, width),
-            torch.tensor([i for i, _ in at]),
-            torch.tensor([t - 1 for _, t in at]),
-        )
-        losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+    for batch in batches:
+        losses, of_cards = _losses(hf, batch, recipe, pad)
         summed = losses.sum() / tokens
         summed.backward()  # type: ignore[no-untyped-call]
         total += float(summed.detach())
-        of_cards = losses.detach()[torch.tensor([batch[i].is_card for i, _ in at])]
-        if len(of_cards):
-            min_p = min(min_p, math.exp(-float(of_cards.max())))
+        min_p = min(min_p, _min_p(losses, of_cards))
     return total, min_p
+
+
+def _backward_threshold(scored: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """The same where only tokens below one half count; they are known when all have been seen."""
+    losses = torch.cat([loss for loss, _ in scored])
+    counts = (losses.detach() > math.log(2)).to(losses.dtype)
+    # With every token above one half nothing is left to learn, and the gradient is zero.
+    mean = (losses * counts).sum() / counts.sum().clamp(min=1)
+    mean.backward()  # type: ignore[no-untyped-call]
+    return float(mean.detach()), min(_min_p(*one) for one in scored)
+
+
+def _losses(hf: Any, batch: Sequence[_Row], recipe: Recipe, pad: int) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    """Loss in nats of every answer token of a batch, and whether it is a card's."""
+    width = bucket(max(len(row.ids) for row in batch), recipe.pad_multiple)
+    at = [(i, t) for i, row in enumerate(batch) for t in range(row.start, len(row.ids))]
+    logits = answer_logits(
+        hf,
+        pad_right([row.ids for row in batch], pad, width),
+        torch.tensor([i for i, _ in at]),
+        torch.tensor([t - 1 for _, t in at]),
+    )
+    wanted = torch.tensor([batch[i].ids[t] for i, t in at])
+    losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+    return losses, torch.tensor([batch[i].is_card for i, _ in at])
+
+
+def _min_p(losses: Tensor, of_cards: Tensor) -> float:
+    """Smallest probability of a card's token; 1 where there is none."""
+    found = losses.detach()[of_cards]
+    return math.exp(-float(found.max())) if len(found) else 1.0
 
 
 def _shapes(rows: Sequence[_Row], multiple: int) -> list[list[_Row]]:
