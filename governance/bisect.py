@@ -209,11 +209,11 @@ def alarm_questions(ledger: Ledger, hold: DriftHold) -> Recorded:
     last_right: dict[str, int] = {}
     for event in ledger.events(1, hold.seq, types=_ANSWERING):
         payload, header = event.payload, event.header
-        links = {header.event_id, *header.causes, *([header.command] if header.command else [])}
+        links = {header.event_id, *header.links}
         if not hold.scope.sees(header.scope):
             continue
         if isinstance(payload, MemoryRecalled) and not cited and _speaks_of(hold.held, payload):
-            keys |= links
+            keys |= {header.event_id, header.command or header.event_id}
         elif isinstance(payload, OutcomeRecorded) and payload.exact:
             right[payload.question] = header.seq
         elif isinstance(payload, OutcomeRecorded) and payload.expected and links & keys:

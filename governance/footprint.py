@@ -242,13 +242,14 @@ def _uses(ledger: Ledger, entries: Collection[str], adapters: Collection[str]) -
     types = {MemoryRecalled.event_type, OutcomeRecorded.event_type}
     events = list(ledger.events(types=types))
     prompts = {_prompt(event) for event in events if _touches(event, entries, adapters)}
-    tasks = {event.header.subject for event in _outcomes(events) if _links(event) & _keys(prompts)}
+    keys = _keys(prompts)
+    tasks = {one.header.subject for one in _outcomes(events) if one.header.links & keys}
     linked: set[str] = set()
     found = {event.header.seq for event in prompts_of(events, prompts)}
     for event in _outcomes(events):
         if event.header.subject in tasks:
             found.add(event.header.seq)
-            linked |= _links(event)
+            linked |= event.header.links
     for event in events:
         if isinstance(event.payload, MemoryRecalled) and _keys({_prompt(event)}) & linked:
             found.add(event.header.seq)
@@ -282,7 +283,3 @@ def _keys(prompts: Collection[tuple[str, str]]) -> set[str]:
 
 def _outcomes(events: Sequence[Event]) -> Iterator[Event]:
     return (event for event in events if isinstance(event.payload, OutcomeRecorded))
-
-
-def _links(event: Event) -> set[str]:
-    return {*event.header.causes, *([event.header.command] if event.header.command else [])}

@@ -15,7 +15,7 @@ something else do not: a summary is not wrong because one of its sources was.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from governance import exports
@@ -149,7 +149,7 @@ class UsedIn:
     query: str
     adapter_digest: str | None
     answers: tuple[tuple[int, str], ...]
-    """(event, answer) of the outcomes that name this recall as their cause."""
+    """(event, answer) of the outcomes that name this recall as their cause, or came with it."""
 
 
 def plan_revocation(
@@ -216,6 +216,7 @@ def trace_use(ledger: Ledger, plan: RevocationPlan) -> tuple[UsedIn, ...]:
     }
     since = min(state.entries[entry_id].history[0] for entry_id in ids)
     used: dict[str, UsedIn] = {}
+    prompts: dict[str, str] = {}  # what an answer to it is linked by → the prompt
     for event in ledger.events(since, types={"memory.recalled", "outcome.recorded"}):
         payload, header = event.payload, event.header
         if isinstance(payload, MemoryRecalled):
@@ -223,14 +224,12 @@ def trace_use(ledger: Ledger, plan: RevocationPlan) -> tuple[UsedIn, ...]:
                 used[header.event_id] = UsedIn(
                     header.seq, payload.purpose, payload.query, payload.adapter_digest, ()
                 )
+                prompts[header.event_id] = header.event_id
+                prompts[header.command or header.event_id] = header.event_id
         elif isinstance(payload, OutcomeRecorded):
-            for cause in header.causes:
-                if cause in used:
-                    use = used[cause]
-                    answers = (*use.answers, (header.seq, payload.answer))
-                    used[cause] = UsedIn(
-                        use.seq, use.purpose, use.query, use.adapter_digest, answers
-                    )
+            for name in sorted({prompts[link] for link in header.links & prompts.keys()}):
+                answers = (*used[name].answers, (header.seq, payload.answer))
+                used[name] = replace(used[name], answers=answers)
     return tuple(used.values())
 
 

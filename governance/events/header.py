@@ -97,6 +97,11 @@ class Header(Frozen):
     command: str | None
     payload_commit: str
 
+    @property
+    def links(self) -> frozenset[str]:
+        """What ties an answer to its prompt: the events that caused it, and its command."""
+        return frozenset([*self.causes, *([self.command] if self.command else [])])
+
     def canonical(self) -> bytes:
         """The bytes whose SHA-256, prefixed by 0x00, is the leaf of the log."""
         return canonical.encode_strict(self.model_dump(mode="json"))

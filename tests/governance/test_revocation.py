@@ -11,7 +11,13 @@ from governance.errors import (
     NotAuthorisedError,
     ReviewError,
 )
-from governance.events import EntryProposed, EntryRevoked, Scope
+from governance.events import (
+    EntryProposed,
+    EntryRevoked,
+    MemoryRecalled,
+    OutcomeRecorded,
+    Scope,
+)
 from governance.ledger import EventDraft, Receipt
 from governance.lineage import Carrier, carriers, closure
 from governance.revocation import plan_revocation, residue, revoke, trace_use
@@ -67,6 +73,24 @@ def test_a_plan_changes_nothing_and_lists_the_prompts_and_answers() -> None:
     assert [answer for use in used for _, answer in use.answers] == ["300 EUR", "300 EUR it is"]
     assert trace_use(desk.ledger, plan_revocation(desk.ledger, twin))[0].seq == by_weights
     assert own in plan.entry_ids
+
+
+def test_an_answer_that_was_recorded_with_its_prompt_is_listed_too() -> None:
+    """As the agent does it: one append, no causes; the answer to another prompt is another's."""
+    desk = Desk()
+    said, _, _ = learned(desk)
+    for entry_id, answer in ((said, "300 EUR"), ("another", "none of it")):
+        recalled = MemoryRecalled(
+            recall_id=f"r-{entry_id}", purpose="answer", query="What is it?", entries=[entry_id]
+        )
+        outcome = OutcomeRecorded(
+            task_id="t", run_id="r", arm="both", question="What is it?", answer=answer,
+            expected=["300 EUR"], exact=False, f1_ppm=0, origin="ground_truth",
+        )  # fmt: skip
+        drafts = [EventDraft(one, BOT, desk.scope) for one in (recalled, outcome)]
+        desk.ledger.append(drafts, key=f"answer:{entry_id}")
+    (use,) = trace_use(desk.ledger, plan_revocation(desk.ledger, said))
+    assert [answer for _, answer in use.answers] == ["300 EUR"]
 
 
 def test_a_beginning_of_the_id_reaches_the_derivatives_too() -> None:
