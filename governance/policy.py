@@ -67,7 +67,8 @@ class PolicyInput:
     own parts, ``unknown`` for anybody else);
     ``scope.tenant``, ``scope.agent``, ``scope.user``; ``risk`` (double, 0 to 1);
     ``checks.NAME`` (``pass``, ``fail``, ``error`` or ``missing``);
-    ``counts.spans``, ``counts.parents``, ``counts.active``, ``counts.pending``;
+    ``counts.spans``, ``counts.own`` (of these, spans in sources that the author registered),
+    ``counts.parents``, ``counts.active``, ``counts.pending``;
     ``replaces``, ``drift_hold`` (booleans; the latter: a drift hold that nobody released
     names something the entry comes from, or the whole scope).
 
@@ -88,6 +89,7 @@ class PolicyInput:
     risk_ppm: int
     checks: Mapping[str, str]
     spans: int = 0
+    own: int = 0
     parents: int = 0
     active: int = 0
     pending: int = 0
@@ -110,6 +112,7 @@ class PolicyInput:
             "checks": dict.fromkeys(NAMES, "missing") | dict(self.checks),
             "counts": {
                 "spans": self.spans,
+                "own": self.own,
                 "parents": self.parents,
                 "active": self.active,
                 "pending": self.pending,

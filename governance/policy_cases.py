@@ -36,6 +36,7 @@ class CaseFacts(BaseModel):
     risk: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     checks: dict[str, str] = {}
     spans: int = 1
+    own: int = 0
     parents: int = 0
     active: int = 10
     pending: int = 0
@@ -55,6 +56,7 @@ class CaseFacts(BaseModel):
             risk_ppm=round(self.risk * 1_000_000),
             checks=dict.fromkeys(NAMES, "pass") | self.checks,
             spans=self.spans,
+            own=self.own,
             parents=self.parents,
             active=self.active,
             pending=self.pending,

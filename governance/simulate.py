@@ -45,7 +45,7 @@ from governance.lineage import IN_FORCE, actor_trust
 from governance.policy import Outcome, Policy, PolicyInput, outcomes_of
 from governance.records import ARRIVES
 from governance.state import State
-from governance.verification import holds_back, uninformative
+from governance.verification import holds_back, own_citations, uninformative
 
 _OUTCOMES: Final[dict[type[EntryPayload], Outcome]] = {
     EntryApproved: "allow", ReviewAssigned: "review", EntryQuarantined: "quarantine",
@@ -122,6 +122,7 @@ class _Proposal(NamedTuple):
     actor: Actor
     scope: Scope
     spans: int
+    own: int
     parents: tuple[str, ...]
     replaces: str | None
     origin: Origin | None
@@ -170,7 +171,8 @@ class _Replay:
         parents = tuple(payload.parents())
         self._open[payload.entry_id] = _Proposal(
             payload.body.kind, channel_of(payload.body), header.actor, header.scope,
-            len(payload.spans), parents, payload.replaces, payload.origin,
+            len(payload.spans), own_citations(self._state, payload.spans, header.actor), parents,
+            payload.replaces, payload.origin,
         )  # fmt: skip
         above = (*parents, *([payload.replaces] if payload.replaces is not None else []))
         if above:
@@ -198,6 +200,7 @@ class _Replay:
             risk_ppm=payload.risk_ppm,
             checks=outcomes_of(payload.results),
             spans=proposal.spans,
+            own=proposal.own,
             parents=len(proposal.parents),
             active=self._population.in_force(scope),
             pending=self._population.pending(scope),

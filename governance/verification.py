@@ -158,6 +158,7 @@ def facts_of(
         risk_ppm=verification.risk_ppm,
         checks=outcomes_of(verification.results),
         spans=len(context.citations),
+        own=own_citations(state, proposal.spans, context.author),
         parents=len(proposal.parents()),
         active=len(context.neighbours),
         pending=context.pending,
@@ -168,6 +169,12 @@ def facts_of(
         ),
         uninformative=uninformative(state.verifiers, verification.results),
     )  # fmt: skip
+
+
+def own_citations(state: State, spans: Iterable[Span], author: Actor) -> int:
+    """How many of ``spans`` cite a source that ``author`` registered."""
+    cited = (state.sources.get(span.source_id) for span in spans)
+    return sum(source is not None and source.registered_by == author for source in cited)
 
 
 def holds_back(

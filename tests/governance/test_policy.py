@@ -165,7 +165,8 @@ def test_rules_see_everything_that_is_promised() -> None:
         '!replaces && actor.kind == "agent" && actor.id == "bot" && '
         'scope.tenant == "default" && scope.agent == "default" && scope.user == "" && '
         'actor.trust == "unknown" && !drift_hold && '
-        "counts.spans == 1 && counts.parents == 0 && counts.active == 0 && counts.pending == 0 && "
+        "counts.spans == 1 && counts.own == 0 && counts.parents == 0 && "
+        "counts.active == 0 && counts.pending == 0 && "
         'checks.all(c, checks[c] == "pass")'
     )
     assert policy_of(("all", names, "allow")).decide(FACTS).outcome == "allow"

@@ -27,6 +27,7 @@ from governance.lineage import actor_trust, span_trust, trust_of
 from governance.policy import PolicyInput, load_policy
 from governance.verification import context_of, facts_of, verify_proposal
 from governance.verifiers.conflict import Conflict
+from tests.governance import drafts
 from tests.governance.desk import CALL, DESK, QUOTES, Desk, fact
 from tests.governance.drafts import ANN, BOB, BOT, SYSTEM, append
 
@@ -188,3 +189,19 @@ def test_a_lineage_that_runs_in_circles_ends() -> None:
 def test_an_unknown_principal_cannot_be_registered_at_a_level() -> None:
     with pytest.raises(LedgerError):
         register_principal(Desk().ledger, "system:x", DESK, actor=ANN, trust="trusted")
+
+
+def test_a_person_who_cites_only_what_they_registered_waits_for_another_person() -> None:
+    decided = {}
+    with Ledger.in_memory() as ledger:
+        append(ledger, drafts.source("own", trust="internal"), ANN)
+        append(ledger, drafts.source("other", trust="internal"), SYSTEM)
+        for name, cited in (("alone", ["own"]), ("control", ["own", "other"])):
+            spans = [Span(source_id=one, start=0, end=40) for one in cited]
+            proposal = drafts.proposed(name, drafts.fact_body(), spans=spans)
+            context, verification = verify_proposal(ledger, proposal, ANN, drafts.HERE)
+            facts = facts_of(ledger.state, context, verification, proposal)
+            assert facts.own == 1
+            decided[name] = load_policy("default").decide(facts)
+    assert decided["alone"].rule_id == "personal-statement"
+    assert decided["control"].outcome == "allow"
