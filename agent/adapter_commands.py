@@ -1,4 +1,7 @@
-"""``replay``: build adapters again and compare. Imports nothing heavy until it is called."""
+"""``replay`` and ``consolidate``: build adapters again, to compare or to do better.
+
+Imports nothing heavy until one is called.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ import typer
 from agent.errors import AdapterError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.consolidation import Consolidated, Quality
     from agent.lora.replay import Replayed
+    from agent.lora.shards import ShardPlan
 
 app = typer.Typer()
 
@@ -85,6 +92,96 @@ def replay(
         raise typer.Exit(_DIFFERS)
     if not compared:
         raise AdapterError("no adapter could be replayed", hint="cards that were erased are gone")
+
+
+@app.command()
+def consolidate(
+    *,
+    passes: Annotated[
+        int, typer.Option("--passes", min=1, max=64, help="Times the recipe's training steps.")
+    ] = 2,
+    home: Annotated[
+        Path,
+        typer.Option("--home", envvar="PALIMPSEST_HOME", help="Folder that holds the ledger."),
+    ] = Path(".palimpsest"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which cards would be learned together.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Learn the cards in service again, sorted by topic and for longer; keep what got better.
+
+    A shard is swapped only if its certificate passes and nothing measured is worse than now.
+    Safe to stop; the same command goes on.
+    """
+    from agent.consolidation import consolidate as learn_again  # noqa: PLC0415 - `--help` instant
+    from agent.consolidation import plan_consolidation, with_passes  # noqa: PLC0415
+    from agent.lora.recipe import load_recipe  # noqa: PLC0415
+    from agent.lora.shards import ShardBuilder, shipped_recipe  # noqa: PLC0415
+    from agent.models.load import load_model  # noqa: PLC0415
+    from agent.models.local import LocalModel  # noqa: PLC0415
+    from agent.target import remembered_model  # noqa: PLC0415
+    from governance.commands.options import open_ledger, progress  # noqa: PLC0415
+
+    with open_ledger(home, write=not dry_run) as ledger:
+        if dry_run:
+            _print_plans(plan_consolidation(ledger.state), as_json=as_json)
+            return
+        model = load_model(remembered_model(home))
+        if not isinstance(model, LocalModel):
+            raise AdapterError(f"{model.model_id} has no weights here: it learns no cards")
+        recipe = with_passes(load_recipe(shipped_recipe(model)), passes)
+        builder = ShardBuilder(model, ledger.home, recipe=recipe)
+        done: list[Consolidated] = []
+        for one in learn_again(ledger, builder, progress):
+            done.append(one)
+            if not as_json:
+                typer.echo(_consolidated(one))
+    if as_json:
+        typer.echo(json.dumps({"passes": passes, "shards": [_shard_data(one) for one in done]}))
+    elif not done:
+        typer.echo("nothing to do: no cards in service, or learned so before")
+
+
+def _print_plans(plans: Sequence[ShardPlan], *, as_json: bool) -> None:
+    from governance.events import CardBody  # noqa: PLC0415
+
+    told = [
+        {
+            "shard": plan.shard_id,
+            "cards": [entry.entry_id for entry in plan.cards],
+            "topics": sorted({e.body.topic for e in plan.cards if isinstance(e.body, CardBody)}),
+        }
+        for plan in plans
+    ]
+    if as_json:
+        typer.echo(json.dumps({"shards": told}))
+    for one in () if as_json else told:
+        typer.echo(f"{one['shard']}: {len(one['cards'])} card(s) on {', '.join(one['topics'])}")
+
+
+def _consolidated(one: Consolidated) -> str:
+    outcome = "swapped" if one.swapped else f"kept as it was ({one.because})"
+    return (
+        f"{one.shard_id}: {one.cards} card(s), {outcome}; held-out wordings "
+        f"{_percent(one.before.wordings)} → {_percent(one.after.wordings)}, controls "
+        f"{_controls(one.before)} → {_controls(one.after)}"
+    )
+
+
+def _controls(quality: Quality) -> str:
+    return "/".join(map(_percent, (quality.world, quality.abstaining, quality.notes)))
+
+
+def _percent(ppm: int) -> str:
+    return f"{ppm / 10_000:.0f} %"
+
+
+def _shard_data(one: Consolidated) -> dict[str, object]:
+    return {
+        "shard": one.shard_id, "digest": one.digest, "cards": one.cards, "swapped": one.swapped,
+        "because": one.because, "before_ppm": vars(one.before), "after_ppm": vars(one.after),
+    }  # fmt: skip
 
 
 def _line(one: Replayed) -> str:

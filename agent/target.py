@@ -214,7 +214,7 @@ class AgentMemory:
         if built.certified.passed and lost and not keep:  # 3
             payloads += [_quarantined(entry) for entry in lost]
         elif built.certified.passed and not lost:  # 1
-            payloads += _activations(plan, built)
+            payloads += activations(plan, built)
         settler = self._ledger.principal or SETTLER
         self._ledger.append([EventDraft(one, settler, plan.scope) for one in payloads])
         if built.certified.passed and lost and not keep:
@@ -310,7 +310,8 @@ def _all_allowed(served: AdapterState | None, plan: ShardPlan) -> bool:
     return served is not None and {(c.entry_id, c.version) for c in served.cards} <= allowed
 
 
-def _activations(plan: ShardPlan, built: BuiltShard) -> list[Payload]:
+def activations(plan: ShardPlan, built: BuiltShard) -> list[Payload]:
+    """What puts a certified build in service, and its absorbed cards in it."""
     digest, absorbed = built.trained.digest, _absorbed(built)
     return [
         AdapterActivated(shard_id=plan.shard_id, digest=digest),

@@ -313,7 +313,12 @@ class State:
             shard = self.shards.get(payload.shard_id) or ShardState(payload.shard_id, header.scope)
             versions = (*(v for v in shard.versions if v != payload.digest), payload.digest)
             self.shards[payload.shard_id] = replace(shard, versions=versions)
-            if payload.digest not in self.adapters:  # else the same build, found in the store
+            known = self.adapters.get(payload.digest)
+            if known is not None:  # the same build, found in the store
+                self.adapters[payload.digest] = replace(
+                    known, shard_id=payload.shard_id, version=payload.version
+                )
+            else:
                 self.adapters[payload.digest] = AdapterState(
                     digest=payload.digest,
                     shard_id=payload.shard_id,
@@ -338,10 +343,14 @@ class State:
 
     def _serve(self, shard_id: str, digest: str | None, seq: int) -> None:
         shard = self.shards[shard_id]
-        if shard.active and shard.active != digest:
-            self.adapters[shard.active] = replace(self.adapters[shard.active], status="withdrawn")
+        before = self.adapters[shard.active] if shard.active else None
+        # A build that moved to another shard meanwhile (or just now, in a rollback) is that one's.
+        if before is not None and before.digest != digest and before.shard_id == shard_id:
+            self.adapters[before.digest] = replace(before, status="withdrawn")
         if digest:
-            self.adapters[digest] = replace(self.adapters[digest], status="active")
+            self.adapters[digest] = replace(
+                self.adapters[digest], status="active", shard_id=shard_id
+            )
         served = (*shard.served, (seq, digest))
         self.shards[shard_id] = replace(shard, active=digest, served=served)
 

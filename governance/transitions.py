@@ -274,16 +274,25 @@ def _check_home(state: State, payload: EntryActivated) -> None:
 
 
 def _check_build(state: State, payload: AdapterTrained, scope: Scope, now_us: int) -> None:
-    """Adapters are built only from allowed cards of one scope, and named by their bytes."""
+    """Adapters are built only from allowed cards of one scope, and named by their bytes.
+
+    The same cards give the same bytes in whichever shard of the scope they are learned: a build
+    that is out of service moves to the shard that has them now.
+    """
     _check_cards(state, payload.cards, scope, now_us)
     shard = state.shards.get(payload.shard_id)
     if shard is not None and shard.scope != scope:
         raise LedgerError(f"shard {payload.shard_id} belongs to another scope")
     known = state.adapters.get(payload.digest)
-    if known is not None and (known.shard_id, list(known.cards)) != (
-        payload.shard_id, payload.cards,
-    ):  # fmt: skip
+    if known is None:
+        return
+    elsewhere = known.shard_id != payload.shard_id
+    if list(known.cards) != payload.cards or (
+        elsewhere and state.shards[known.shard_id].scope != scope
+    ):
         raise LedgerError(f"adapter {payload.digest[:12]} is already known as another build")
+    if elsewhere and known.status == "active":
+        raise LedgerError(f"adapter {payload.digest[:12]} is in service in {known.shard_id}")
 
 
 def _check_cards(state: State, cards: Iterable[CardRef], scope: Scope, now_us: int) -> None:

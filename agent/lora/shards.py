@@ -8,7 +8,7 @@ training; either way the payloads say the same, apart from ``reused`` and the ti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,10 +76,19 @@ def plan_shards(
     return tuple(plans)
 
 
+def new_shard_id(state: State, scope: Scope, taken: Iterable[str] = ()) -> str:
+    """The next shard id of ``scope`` after those in the ledger and those ``taken``."""
+    known = [shard.shard_id for shard in state.shards.values() if shard.scope == scope]
+    return f"{_prefix(scope)}{max(map(_number, [*known, *taken]), default=0) + 1}"
+
+
+def _prefix(scope: Scope) -> str:
+    return f"shard-{scope_digest(scope)[:_SCOPE_CHARS]}-"
+
+
 def _plan_scope(
     state: State, scope: Scope, cards: list[EntryState], capacity: int
 ) -> list[ShardPlan]:
-    prefix = f"shard-{scope_digest(scope)[:_SCOPE_CHARS]}-"
     shards = sorted(
         (s.shard_id for s in state.shards.values() if s.scope == scope),
         key=_number,
@@ -104,7 +113,7 @@ def _plan_scope(
             if episodes.get(shard_id) == entry.episode and len(held[shard_id]) < capacity
         ]
         if not roomy:
-            roomy = [f"{prefix}{max(map(_number, held), default=0) + 1}"]
+            roomy = [new_shard_id(state, scope, held)]
             held[roomy[0]] = []
             episodes[roomy[0]] = entry.episode
         held[roomy[-1]].append(entry)

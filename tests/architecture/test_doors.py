@@ -43,7 +43,7 @@ WRITERS: Final = {
         "erase decline", "erase complete", "prune", "hold place", "hold lift",
     ),
     "hands out": ("export", "access", "adapter export"),
-    "weights": ("adapter import",),
+    "weights": ("adapter import", "consolidate"),
     "who may": (
         "principal add", "token issue", "token revoke", "role grant", "role withdraw",
         "signer register", "signer withdraw", "key rotate",
@@ -53,7 +53,8 @@ WRITERS: Final = {
     "asks": ("ask",),
 }  # fmt: skip
 """Commands that open a ledger for writing, by what they write. ``revoke --reinstate`` proposes;
-``adapter import`` takes only what exactly the approved cards of a shard give."""
+``adapter import`` takes only what exactly the approved cards of a shard give, ``consolidate``
+learns cards in service again."""
 
 WITHOUT_LEDGER: Final = frozenset({
     "policy show", "policy test", "proof-check", "signer new", "witness accept", "witness cosign",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from governance.errors import (
     IllegalTransitionError,
     LedgerError,
@@ -11,6 +13,7 @@ from governance.events import (
     EntryApproved,
     EntryRevoked,
 )
+from governance.lineage import carriers
 from tests.governance.drafts import (
     ANN,
     BOT,
@@ -100,7 +103,7 @@ def test_the_same_build_found_again_keeps_its_certificate() -> None:
     world.does(draft(trained()))
     assert world.state.adapters["ad1"].status == "active"
     world.refuses(LedgerError, trained(cards=["c2"]), match="another build")
-    world.refuses(LedgerError, trained(shard_id="sh2"), match="another build")
+    world.refuses(LedgerError, trained(shard_id="sh2"), match="in service in sh1")
     world.does(draft(trained("ad2", ["c1", "c2"])), draft(trained()))
     assert world.state.shards["sh1"].versions == ("ad2", "ad1")
 
@@ -112,3 +115,29 @@ def test_replacing_the_served_adapter_withdraws_the_old_one() -> None:
     assert world.state.adapters["ad1"].status == "withdrawn"
     assert world.state.adapters["ad2"].status == "active"
     assert [world.state.shards["sh1"].active_at(seq) for seq in (6, 7, 14)] == [None, "ad1", "ad2"]
+
+
+def test_a_build_out_of_service_moves_to_the_shard_that_has_its_cards_now() -> None:
+    world = World(SOURCE, *learned_card())
+    gone = AdapterWithdrawn(shard_id="sh1", digest="ad1", reason_code="x")
+    world.does(draft(gone), draft(trained(shard_id="sh2")))
+    world.does(draft(certified(shard_id="sh2")))
+    world.refuses(LedgerError, served(), match="not a build of sh1")
+    world.does(draft(served(shard_id="sh2")))
+    assert world.state.adapters["ad1"].shard_id == "sh2"
+    assert world.state.shards["sh1"].active is None
+    assert [one.shard_id for one in carriers(world.state, ["c1"])] == ["sh2"]
+
+
+@pytest.mark.parametrize("first", ["sh1", "sh2"])
+def test_a_rollback_gives_a_moved_build_back_in_whatever_order_shards_are_named(first: str) -> None:
+    world = World(SOURCE, *learned_card())
+    gone = AdapterWithdrawn(shard_id="sh1", digest="ad1", reason_code="x")
+    world.does(draft(gone), draft(trained(shard_id="sh2")), draft(certified(shard_id="sh2")))
+    world.does(draft(served(shard_id="sh2")))
+    state = world.state.fork()
+    for shard_id in (first, "sh1" if first == "sh2" else "sh2"):
+        state._serve(shard_id, "ad1" if shard_id == "sh1" else None, state.seq + 1)
+    adapter = state.adapters["ad1"]
+    assert (adapter.shard_id, adapter.status) == ("sh1", "active")
+    assert (state.shards["sh1"].active, state.shards["sh2"].active) == ("ad1", None)
