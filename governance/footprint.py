@@ -37,8 +37,6 @@ from governance.state import State
 
 _FREE: Final = frozenset({"memory.recalled", "outcome.recorded", "command.refused"})
 """Events that nothing else depends on: each can go by itself."""
-_WHOLE: Final = frozenset({"entry", "source", "relay"})
-"""Kinds of subjects that go with all their events."""
 _AFTERWARDS: Final = frozenset({EntryErased.event_type, SourceErased.event_type})
 """What is written instead of what goes."""
 
@@ -153,8 +151,6 @@ def _held(log: OwnedLog, holder: bytes, things: _Things) -> None:
     """Sort what is sealed under a person's key by what it is about."""
     for row in rows_held_by(log, holder):
         kind, _, name = row.subject.partition(":")
-        if row.type in _AFTERWARDS:
-            continue
         if kind == "entry":
             things.entries[name] = None
         elif kind == "source":

@@ -51,13 +51,12 @@ def spellings(piece: str) -> Iterator[bytes]:
     yield json.dumps(piece, ensure_ascii=False)[1:-1].encode("utf-8", errors="surrogatepass")
 
 
-def search(home: Path, needles: Collection[bytes], *, leave_out: Collection[str] = ()) -> Found:
+def search(home: Path, needles: Collection[bytes]) -> Found:
     """Look for needles in the bytes and in the names of all files below ``home``.
 
     Args:
         home: The folder; links are not followed.
         needles: Each at least :data:`SHORTEST` bytes.
-        leave_out: Names of files that are not read.
 
     Raises:
         StoreError: a file cannot be read; names it.
@@ -66,16 +65,15 @@ def search(home: Path, needles: Collection[bytes], *, leave_out: Collection[str]
     hits: dict[Path, frozenset[bytes]] = {}
     files = 0
     for path in _files(home):
-        if path.name in leave_out:
-            continue
         files += 1
         found = wanted.within(os.fsencode(path.relative_to(home)))
         try:
             with path.open("rb") as file:
                 carried = b""
                 while chunk := file.read(_CHUNK_BYTES):
-                    found |= wanted.within(carried + chunk)
-                    carried = chunk[-wanted.longest :]
+                    data = carried + chunk
+                    found |= wanted.within(data)
+                    carried = data[-wanted.longest :]
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be searched: {error.strerror}", hint="check its permissions"

@@ -1,4 +1,4 @@
-"""What may be destroyed, kept and handed out, and by whom: checked inside every append. Pure.
+"""What may be destroyed and what is kept, and by whom: checked inside every append. Pure.
 
 1. An erasure takes two people: whoever asked for it does not approve it.
 2. Entries and sources are erased only inside an approved erasure, and it is complete only
@@ -29,8 +29,6 @@ from governance.events import (
     ErasureCompleted,
     ErasureDeclined,
     ErasureRequested,
-    ExportIssued,
-    ExportWithdrawn,
     HoldLifted,
     HoldPlaced,
     Scope,
@@ -40,17 +38,17 @@ from governance.records import EntryState, ErasureState
 from governance.state import State
 
 Custody: TypeAlias = (
-    HoldPlaced | HoldLifted | ExportIssued | ExportWithdrawn | ErasureRequested | ErasureApproved
-    | ErasureDeclined | ErasureCompleted | SourceErased
+    HoldPlaced | HoldLifted | ErasureRequested | ErasureApproved | ErasureDeclined
+    | ErasureCompleted | SourceErased
 )  # fmt: skip
 CUSTODY: Final = (
-    HoldPlaced, HoldLifted, ExportIssued, ExportWithdrawn, ErasureRequested, ErasureApproved,
-    ErasureDeclined, ErasureCompleted, SourceErased,
+    HoldPlaced, HoldLifted, ErasureRequested, ErasureApproved, ErasureDeclined,
+    ErasureCompleted, SourceErased,
 )  # fmt: skip
 
 
 def check_custody(state: State, payload: Custody, actor: Actor, scope: Scope) -> None:
-    """Refuse a hold, an export or a step of an erasure that may not follow ``state``.
+    """Refuse a hold or a step of an erasure that may not follow ``state``.
 
     Raises:
         NotAuthorisedError: a person has to do it.
@@ -64,8 +62,6 @@ def check_custody(state: State, payload: Custody, actor: Actor, scope: Scope) ->
         )
     if isinstance(payload, HoldPlaced | HoldLifted):
         _check_hold(state, payload)
-    elif isinstance(payload, ExportIssued | ExportWithdrawn):
-        _check_export(state, payload)
     elif isinstance(payload, ErasureRequested):
         _check_request(state, payload)
     elif isinstance(payload, SourceErased):
@@ -161,15 +157,6 @@ def _check_hold(state: State, payload: HoldPlaced | HoldLifted) -> None:
     for entry_id in payload.entries:
         if entry_id not in state.entries:
             raise LedgerError(f"entry {entry_id} does not exist and cannot be held")
-
-
-def _check_export(state: State, payload: ExportIssued | ExportWithdrawn) -> None:
-    known = state.exports.get(payload.export_id)
-    if isinstance(payload, ExportIssued):
-        if known is not None:
-            raise LedgerError(f"export {payload.export_id} was issued already")
-    elif known is None or known.withdrawn:
-        raise LedgerError(f"there is no export {payload.export_id} to be withdrawn")
 
 
 def _check_request(state: State, payload: ErasureRequested) -> None:

@@ -4,8 +4,8 @@
 2. A named person makes it, who may see both scopes; into another tenant an officer or admin.
 3. Nothing is approved that was made from something revoked or erased: a derivative
    that was proposed too late to be revoked with it would outlive it.
-4. An export lists entries that its scope may see, below the home under a plain name, and
-   is withdrawn once.
+4. A person exports entries that the export's scope may see, below the home under a plain
+   name, and withdraws them once.
 """
 
 from __future__ import annotations
@@ -99,12 +99,19 @@ def check_parents(state: State, entry: EntryState) -> None:
             )
 
 
-def check_export(state: State, payload: ExportIssued | ExportWithdrawn, scope: Scope) -> None:
+def check_export(
+    state: State, payload: ExportIssued | ExportWithdrawn, actor: Actor, scope: Scope
+) -> None:
     """Rule 4.
 
     Raises:
-        LedgerError: it breaks it.
+        NotAuthorisedError: no person does it.
+        LedgerError: it breaks the rest of it.
     """
+    if actor.kind != "human":
+        raise NotAuthorisedError(
+            f"{actor} may not append {payload.event_type}", hint="a person has to answer for it"
+        )
     known = state.exports.get(payload.export_id)
     if isinstance(payload, ExportIssued):
         if known is not None:

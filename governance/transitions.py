@@ -123,8 +123,8 @@ def _check_other(state: State, payload: Payload, actor: Actor, scope: Scope, now
         _check_source(state, payload)
     elif isinstance(payload, CUSTODY):
         check_custody(state, payload, actor, scope)
-        if isinstance(payload, ExportIssued | ExportWithdrawn):
-            check_export(state, payload, scope)
+    elif isinstance(payload, ExportIssued | ExportWithdrawn):
+        check_export(state, payload, actor, scope)
     elif isinstance(payload, RollbackPayload):
         _check_reversal(state, payload, actor, scope, now_us)
     elif isinstance(payload, _IDENTITY):

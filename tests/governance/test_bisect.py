@@ -18,17 +18,22 @@ from governance import review
 from governance.commands import bisecting
 from governance.errors import BisectError
 from governance.events import (
+    AdapterWithdrawn,
     DriftHeld,
+    EntryProposed,
     EntrySuperseded,
     MemoryRecalled,
     OutcomeRecorded,
     Scope,
+    Span,
 )
 from governance.ledger import EventDraft, Ledger
 from governance.records import DriftHold
 from governance.revocation import plan_revocation, revoke
+from governance.rollback import plan_rollback, rollback
 from tests.governance.desk import DESK, Desk
-from tests.governance.drafts import ANN, SYSTEM, draft, life, source
+from tests.governance.drafts import ANN, SYSTEM, StepClock, draft, life, source
+from tests.governance.erasable import NORA, erased, fill
 from tests.governance.target import Target
 
 
@@ -213,6 +218,86 @@ def test_an_alarm_asks_what_was_answered_wrongly_with_what_it_names(desk: Learne
     elsewhere = replace(alarmed(desk, desk.wrong), scope=Scope(tenant="elsewhere"))
     with pytest.raises(BisectError, match="no wrong answer"):
         searching.alarm_questions(desk.ledger, elsewhere)
+
+
+def doubted(ledger: Ledger, first: int, *, confirmed: bool = True) -> dict[str, bool | None]:
+    """Who is suspected for everything from ``first`` on."""
+    head = ledger.head.seq
+    found = searching.Found(head, first - 1 or None, 1, 1)
+    asked: list[str] = []
+
+    def probe(_: int, without: tuple[str, ...]) -> bool:
+        asked.extend(without)
+        return confirmed
+
+    suspected = searching.suspects(ledger, found, head, probe)
+    by_name = {one.entry.entry_id: one.confirmed for one in suspected}
+    assert asked == [name for name, answer in by_name.items() if answer is not None]
+    return by_name
+
+
+def test_an_adapter_is_doubted_for_each_of_its_cards(desk: Learned) -> None:
+    card = desk.card("inspection", "10 March").entry_id
+    digest = desk.build(card)
+    first = desk.ledger.head.seq + 1
+    withdrawn = AdapterWithdrawn(shard_id="shard", digest=digest, reason_code="drift")
+    desk.ledger.append([EventDraft(withdrawn, SYSTEM, desk.scope)])
+    assert doubted(desk.ledger, first) == {card: True}
+    assert doubted(desk.ledger, first, confirmed=False) == {card: False}
+
+
+def test_a_rollback_is_doubted_for_each_entry_it_moved(desk: Learned) -> None:
+    before = desk.ledger.head.seq
+    later = desk.fact("plumber", "Wexler Plumbing").entry_id
+    first = desk.ledger.head.seq + 1
+    plan = plan_rollback(desk.ledger, before)
+    rollback(desk.ledger, plan, actor=ANN, reason_code="drill")
+    assert doubted(desk.ledger, first) == {later: None}  # it is gone and cannot be left out
+    assert doubted(desk.ledger, 1)[desk.wrong] is True
+
+
+def test_the_evidence_of_a_suspect_is_quoted_while_there_is_any() -> None:
+    ledger = Ledger.in_memory(clock=StepClock())
+    fill(ledger)
+    spans = [Span(source_id=name, start=0, end=10) for name in ("nora", "desk")]
+    first, *later = life("also")
+    assert isinstance(first.payload, EntryProposed)
+    both = replace(first, payload=first.payload.model_copy(update={"spans": spans}))
+    ledger.append([both, *later])
+    head = ledger.head.seq
+
+    def quoted() -> dict[str, tuple[str, ...]]:
+        found = searching.Found(head, None, 1, 1)
+        suspected = searching.suspects(ledger, found, ledger.head.seq, lambda *_: True)
+        return {one.entry.entry_id: one.evidence for one in suspected}
+
+    assert quoted()["nora-2"] == ("nora.jsonl: My IBAN is",)
+    assert quoted()["also"] == ("nora.jsonl: My IBAN is", "desk.jsonl: The garage")
+    erased(ledger, person=NORA)
+    assert quoted()["nora-2"] == ()
+    assert quoted()["also"] == ("desk.jsonl: The garage",)
+
+
+def test_there_is_something_to_search_in_a_range_of_versions_that_exist(desk: Learned) -> None:
+    head = desk.ledger.head.seq
+    for start, stop in ((0, head + 1), (3, 3), (4, 3), (-1, 3)):
+        with pytest.raises(BisectError, match="nothing to search") as caught:
+            searching.versions(desk.ledger, start, stop)
+        assert f"0 to {head}" in caught.value.hint
+    assert searching.versions(desk.ledger, head - 1, head)[0] == head - 1
+
+
+def test_an_alarm_is_known_by_its_id_and_speaks_against_cards_of_its_adapters(
+    desk: Learned,
+) -> None:
+    with pytest.raises(BisectError, match="no alarm 'd1'") as caught:
+        searching.alarm_of(desk.ledger.state, "d1")
+    assert caught.value.hint == "known: none"
+    card = desk.card("inspection", "10 March").entry_id
+    hold = alarmed(desk, desk.wrong, card, adapters=(desk.build(card), "never built"))
+    assert searching.alarm_of(desk.ledger.state, hold.held.hold_id) == hold
+    assert searching.held_entries(desk.ledger.state, hold) == (desk.wrong, card)
+    assert searching.held_entries(desk.ledger.state, alarmed(desk)) == ()
 
 
 # --- the command -------------------------------------------------------------------------

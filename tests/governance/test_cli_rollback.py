@@ -1,18 +1,22 @@
-"""``rollback`` by two people, as they run it."""
+"""``rollback`` as people run it, by one or by two."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
-from governance import cli
-from governance.events import PolicyActivated, PolicyTerms
+from governance import cli, memory_target
+from governance.events import PolicyActivated, PolicyTerms, Scope
 from governance.ledger import EventDraft, Ledger
+from governance.ports import Progress, Settled
 from tests.governance.desk import Desk
 from tests.governance.drafts import ANN
+from tests.governance.target import Target
 
 RUNNER = CliRunner()
 
@@ -64,3 +68,38 @@ def test_a_version_must_be_named(fast_path: Path) -> None:
         Desk(ledger)
     assert "no version was named" in run(home, "rollback", code=2)
     assert "already stands" in run(home, "rollback", "--to", "1", code=4)
+
+
+def test_what_became_of_the_adapters_is_said(
+    fast_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = fast_path / "home"
+    with Ledger.open(home, create=True) as ledger:
+        desk = Desk(ledger)
+        card = desk.card("deductible", "300 EUR").entry_id
+        desk.build(card)
+        with_card = str(ledger.head.seq)
+    monkeypatch.setattr(memory_target, "load_target", lambda _: Settling())
+    out_of_service = run(home, "rollback", "--to", "1")
+    assert "rolled back to version 1" in out_of_service
+    assert "cards" not in out_of_service  # nothing serves, so nothing is built
+    text = run(home, "rollback", "--to", with_card)
+    assert "shard new: abababababab, 2 cards, built\n" in text
+    assert "shard same: cdcdcdcdcdcd, 1 cards, found in the store\n" in text
+    assert "shard empty: no adapter, 0 cards, found in the store\n" in text
+    run(home, "rollback", "--to", "1")
+    done = data(home, "rollback", "--to", with_card)
+    assert [(one["shard"], one["reused"]) for one in done["adapters"]] == [
+        ("new", False), ("same", True), ("empty", True),
+    ]  # fmt: skip
+
+
+class Settling(Target):
+    """Builds one adapter, finds another, and has a shard with nothing left in it."""
+
+    def settle(self, scope: Scope, progress: Progress | None = None) -> Sequence[Settled]:
+        return [
+            Settled("new", "ab" * 32, 2, 2, reused=False),
+            Settled("same", "cd" * 32, 1, 1, reused=True),
+            Settled("empty", None, 0, 0, reused=True),
+        ]

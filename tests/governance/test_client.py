@@ -23,8 +23,10 @@ from governance.errors import (
 from governance.ledger import Ledger, verify_home
 from governance.loopback import Channel, Dropped
 from governance.ownership import SERVICE, Endpoint
+from governance.service import routes
 from tests.governance.desk import DESK
 from tests.governance.drafts import append, draft, source
+from tests.governance.erasable import NORA, erased, fill
 from tests.governance.serving import Served, serving
 
 Handler = Callable[[bytes], bytes]
@@ -264,6 +266,59 @@ def test_a_new_address_that_does_not_answer_either(served: Served) -> None:
     found[0] = where
     assert log.head.seq == 0
     log.close()
+
+
+def test_a_service_that_did_not_move_is_gone(served: Served) -> None:
+    where = served.daemon.endpoint
+    found: list[Endpoint | None] = [where]
+    log = RemoteLog(where, locate=lambda: found[0])
+    log.close()
+    for here in (where, None):
+        found[0] = here
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(log._line, "_port", 9)
+            with pytest.raises(StoreError, match="is gone"):
+                _ = log.head
+    assert log.head.seq == 0
+    log.close()
+
+
+def test_a_client_tells_what_the_owner_would_to_whoever_checks(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "PAGE_HEADERS", 2)
+    owner, other = served.ledger, served.client()
+    fill(owner)
+    head = owner.head.seq
+    before = owner.now_us()
+    assert before <= other.now_us() <= owner.now_us()
+    assert other.origin == owner.origin
+    assert other.first_key == owner.first_key
+    assert other.checkpoints() == owner.checkpoints() != []
+    for stop in (0, 1, 2, 5, head):
+        assert list(other.headers(stop)) == list(owner.headers(stop))
+    assert other.disclose(1) == owner.disclose(1) is not None
+    told: list[int] = []
+    assert other.verify(progress=told.append) == owner.verify()
+    assert told == [head]
+    erased(owner, person=NORA)
+    assert other.disclose(1) == owner.disclose(1) is None
+
+
+def test_a_service_that_refuses_to_say_what_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(home) as served:
+        token = served.daemon.desk.token
+        refusal = wire.error_answer(LedgerError("not now"))
+        refused = loopback.Answer(503, {}, refusal.model_dump_json().encode())
+        with monkeypatch.context() as patch:
+            patch.setattr(line.Line, "ask", lambda *_, **__: refused)
+            with pytest.raises(LedgerError, match="not now"):
+                connected_url(served.url, token)
+        log = connected_url(served.url, token)
+        assert log.head.seq == 0
+        log.close()
 
 
 def test_state_moves_on_or_is_made_anew(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

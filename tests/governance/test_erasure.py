@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from governance import erasure
 from governance.erasure import approve_erasure, complete_erasure, plan_erasure
 from governance.errors import (
     ForgottenError,
@@ -13,9 +15,11 @@ from governance.errors import (
     IllegalTransitionError,
     LedgerError,
     SelfReviewError,
+    StoreError,
     VerificationError,
 )
-from governance.events import PolicyActivated, PolicyTerms
+from governance.events import ErasureCompleted, PolicyActivated, PolicyTerms
+from governance.keystore import Keystore
 from governance.ledger import Ledger
 from governance.rawsearch import pieces, search, spellings
 from governance.remains import texts_of
@@ -37,6 +41,7 @@ from tests.governance.erasable import (
     WORDS,
     approved,
     erased,
+    fill,
     home_of,
     requested,
     source_of,
@@ -164,3 +169,88 @@ def test_time_and_people_let_entries_expire(tmp_path: Path) -> None:
         lift_hold(ledger, hold_id, reason="over", actor=OFFICER)
         assert prune(ledger, plan, actor=OFFICER).entries == ("nora-card",)
         assert ledger.state.shards["sh1"].active is None
+
+
+def test_an_erasure_interrupted_after_the_destruction_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home_of(tmp_path) as ledger:
+        first, second = approved(ledger, person=NORA), approved(ledger, "other")
+        searched = erasure._searched
+
+        def killed(*args: Any, keys_destroyed: bool = True) -> int:
+            if keys_destroyed:
+                raise StoreError("killed at step 5")
+            return searched(*args, keys_destroyed=False)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(erasure, "_searched", killed)
+            with pytest.raises(StoreError, match="step 5"):
+                complete_erasure(ledger, first, actor=OFFICER)
+        assert WORDS not in {text for event in ledger.events() for text in texts_of(event.payload)}
+        with pytest.raises(LedgerError, match="comes first") as caught:
+            complete_erasure(ledger, second, actor=OFFICER)
+        assert caught.value.hint == f"palimpsest erase complete {first}"
+        assert status_of(ledger, "other") == "active"
+        done = complete_erasure(ledger, first, actor=OFFICER)
+        assert (done.entries, done.sources) == (4, 1)
+        assert done.searched > 0
+        assert complete_erasure(ledger, second, actor=OFFICER).entries == 1
+        assert ledger.verify().erased == done.events + len(list_of(ledger, second))
+
+
+def list_of(ledger: Ledger, erasure_id: str) -> list[int]:
+    """Events that went in a completed erasure."""
+    return next(
+        event.payload.events
+        for event in ledger.events(types={"erasure.completed"})
+        if isinstance(event.payload, ErasureCompleted) and event.payload.erasure_id == erasure_id
+    )
+
+
+def test_an_erasure_interrupted_after_it_was_recorded_does_not_stop_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Keystore) -> None:
+        raise StoreError("killed at step 6")
+
+    with home_of(tmp_path) as ledger:
+        first, second = approved(ledger, "nora-1"), approved(ledger, "other")
+        with monkeypatch.context() as patch:
+            patch.setattr(Keystore, "erased", killed)
+            with pytest.raises(StoreError, match="step 6"):
+                complete_erasure(ledger, first, actor=OFFICER)
+        assert ledger.state.erasures[first].status == "completed"
+        with pytest.raises(IllegalTransitionError, match="completed, not approved"):
+            complete_erasure(ledger, first, actor=OFFICER)
+        assert complete_erasure(ledger, second, actor=OFFICER).entries == 1
+
+
+def test_an_erasure_of_a_ledger_in_memory_searches_no_files() -> None:
+    ledger = Ledger.in_memory(clock=StepClock())
+    fill(ledger)
+    assert erased(ledger, "nora-1").searched == 0
+    assert status_of(ledger, "nora-1") == "erased"
+    assert status_of(ledger, "other") == "active"
+
+
+def test_an_export_that_cannot_be_deleted_stops_the_erasure_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home_of(tmp_path) as ledger:
+        place = ledger.home / "exports" / "access.json"
+        place.parent.mkdir()
+        outside = tmp_path / "access.json"
+        give_access(ledger, NORA, place, actor=OFFICER)
+        give_access(ledger, NORA, outside, actor=OFFICER)
+        erasure_id = approved(ledger, person=NORA)
+        place.unlink()
+        (place / "in the way").mkdir(parents=True)
+        with pytest.raises(StoreError, match=r"access\.json cannot be deleted"):
+            complete_erasure(ledger, erasure_id, actor=OFFICER)
+        assert ledger.state.erasures[erasure_id].status == "approved"
+        (place / "in the way").rmdir()
+        place.rmdir()
+        monkeypatch.setattr(erasure, "load_target", lambda _: None)  # no model is installed
+        assert len(complete_erasure(ledger, erasure_id, actor=OFFICER).exports) == 2
+        assert outside.exists()  # this program has no say there

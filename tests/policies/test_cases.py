@@ -35,12 +35,26 @@ def test_nothing_is_allowed_by_the_strict_policy() -> None:
     assert "allow" in {r.decision.outcome for r in RESULTS if r.decision.policy == "default"}
 
 
-def test_a_malformed_case_is_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "default.yaml"
+def refusing(folder: Path) -> tuple[Policy, Path]:
+    """A policy in ``folder`` and the place of the cases that it must refuse."""
+    path = folder / "default.yaml"
     path.write_text(POLICIES[0].text, encoding="utf-8")
-    policy = parse_policy(POLICIES[0].text, path)
-    folder = tmp_path / "cases" / "default" / "DENY"
-    folder.mkdir(parents=True)
+    cases = folder / "cases" / "default" / "DENY"
+    cases.mkdir(parents=True)
+    return parse_policy(POLICIES[0].text, path), cases
+
+
+def test_a_case_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    policy, folder = refusing(tmp_path)
+    (folder / "odd.json").mkdir()
+    with pytest.raises(PolicyFileError, match=r"odd\.json.*cannot be read"):
+        evaluate_cases(policy)
+    (folder / "odd.json").rmdir()
+    assert evaluate_cases(policy) == []
+
+
+def test_a_malformed_case_is_refused_by_name(tmp_path: Path) -> None:
+    policy, folder = refusing(tmp_path)
     (folder / "odd.json").write_text(json.dumps({"about": "x", "rule": "y", "fakts": {}}))
     with pytest.raises(PolicyFileError, match=r"odd\.json.*fakts"):
         evaluate_cases(policy)
