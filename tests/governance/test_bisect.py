@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import bisect as searching
-from governance import review
+from governance import canonical, review
 from governance.commands import bisecting
 from governance.errors import BisectError
 from governance.events import (
@@ -398,3 +398,19 @@ def test_wrong_input_is_said_clearly(
     desk.ledger.append([draft(source("s1")), *life("elsewhere")])
     with pytest.raises(BisectError, match="several scopes"):
         run(question="q", expect=["a"])
+
+
+@pytest.mark.parametrize("command", [None, "ab12"])
+@pytest.mark.parametrize(
+    "name", ["bot", '","recorded_at_us":1,"type":"x"}', 'a"b\\', '"command":"z"']
+)
+def test_what_is_cut_out_of_a_header_is_what_decoding_finds(name: str, command: str | None) -> None:
+    header = {
+        "actor": {"id": name, "kind": "agent"}, "causes": [], "command": command, "episode": name,
+        "format": 1, "recorded_at_us": 17, "scope": {"user": name}, "seq": 3, "subject": name,
+        "subject_version": 1, "type": "entry.activated",
+    }  # fmt: skip
+    wanted = (canonical.encode(command), b"17", "entry.activated")
+    assert searching._append_and_type(canonical.encode(header)) == wanted
+    future = header | {"zone": "later"}  # a key after the last one we know
+    assert searching._append_and_type(canonical.encode(future)) == wanted
