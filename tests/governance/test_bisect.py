@@ -226,7 +226,7 @@ def doubted(ledger: Ledger, first: int, *, confirmed: bool = True) -> dict[str, 
     found = searching.Found(head, first - 1 or None, 1, 1)
     asked: list[str] = []
 
-    def probe(_: int, without: tuple[str, ...]) -> bool:
+    def probe(_: int, without: Collection[str]) -> bool:
         asked.extend(without)
         return confirmed
 

@@ -11,8 +11,9 @@ import pytest
 
 from governance import notes
 from governance.checkpoint import CheckpointLog
-from governance.errors import StoreError
+from governance.errors import CheckpointError, StoreError
 from governance.events import KeyRotated, RoleGranted
+from governance.home import KEYS
 from governance.keystore import Keystore
 from governance.ledger import EventDraft, Ledger, OwnedLog, verify_home
 from governance.store import DuckStore
@@ -216,3 +217,22 @@ def test_who_only_reads_replaces_no_key(filled: Path) -> None:
         with pytest.raises(StoreError, match="reading only"):
             ledger.rebuild_projections()
     assert (filled / "keys.sqlite").read_bytes() == before
+
+
+def test_a_keystore_older_than_the_rotation_is_refused(filled: Path, fast_path: Path) -> None:
+    """The note of the rotation is signed by both keys, so the old one alone accepts it."""
+    older, newer = fast_path / "older", fast_path / "newer"
+    shutil.copy(filled / KEYS, older)
+    with Ledger.open(filled) as ledger:
+        first = ledger.public_key
+        ledger.rotate_key(SYSTEM, "yearly")
+    shutil.copy(filled / KEYS, newer)
+    shutil.copy(older, filled / KEYS)
+    for read_only in (True, False):
+        with pytest.raises(CheckpointError, match="announced a signing key") as caught:
+            Ledger.open(filled, read_only=read_only)
+        assert "newest keys.sqlite" in caught.value.hint
+    shutil.copy(newer, filled / KEYS)
+    with Ledger.open(filled) as ledger:
+        assert ledger.public_key != first
+        assert ledger.verify().ok
