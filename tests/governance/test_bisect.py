@@ -8,6 +8,7 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -400,17 +401,20 @@ def test_wrong_input_is_said_clearly(
         run(question="q", expect=["a"])
 
 
+NAMES = ["bot", '","recorded_at_us":1,"type":"x"}', 'a"b\\', '"command":"z"']
+
+
 @pytest.mark.parametrize("command", [None, "ab12"])
-@pytest.mark.parametrize(
-    "name", ["bot", '","recorded_at_us":1,"type":"x"}', 'a"b\\', '"command":"z"']
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_cut_out_of_a_header_is_what_decoding_finds(name: str, command: str | None) -> None:
-    header = {
+    header: dict[str, Any] = {
         "actor": {"id": name, "kind": "agent"}, "causes": [], "command": command, "episode": name,
         "format": 1, "recorded_at_us": 17, "scope": {"user": name}, "seq": 3, "subject": name,
         "subject_version": 1, "type": "entry.activated",
     }  # fmt: skip
-    wanted = (canonical.encode(command), b"17", "entry.activated")
+    wanted = (json.dumps(command).encode(), b"17", "entry.activated")
     assert searching._append_and_type(canonical.encode(header)) == wanted
     future = header | {"zone": "later"}  # a key after the last one we know
     assert searching._append_and_type(canonical.encode(future)) == wanted
+    with pytest.raises(BisectError, match="cannot be read"):
+        searching._append_and_type(b"{}")
