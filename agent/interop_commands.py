@@ -221,8 +221,20 @@ def _print_certificate(certificate: AdapterCertified | None) -> None:
     largest = sorted(certificate.modules, key=lambda one: -one.relative_ppm)[:_MODULES_SHOWN]
     modules = [(one.module, f"{one.relative_ppm / _PPM:.4%}") for one in largest]
     title = f"Largest changes ({len(largest)} of {len(certificate.modules)} layers)"
+    console.print(render.plain(_spread(certificate)))
     console.print(render.table(title, ("Module", "‖ΔW‖ / ‖W‖"), modules))
     probes = [(one.kind, one.question, one.expected, one.before, one.after)
               for one in certificate.probes]  # fmt: skip
     headings = ("Kind", "Question", "Expected", "Off", "On")
     console.print(render.table(f"Probes ({len(probes)})", headings, probes))
+
+
+def _spread(certificate: AdapterCertified) -> str:
+    """How far the largest change stands out: an edit of one place is a sign of a backdoor."""
+    from statistics import median  # noqa: PLC0415
+
+    changes = [one.relative_ppm for one in certificate.modules]
+    middle = median(changes) if changes else 0
+    if not middle:
+        return "It changes no weight"
+    return f"Largest change of a layer: {max(changes) / middle:.1f} times the median"

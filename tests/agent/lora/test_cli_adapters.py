@@ -59,7 +59,9 @@ def test_a_build_is_listed_shown_replayed_exported_and_taken_in_again(
     assert (row["digest"], row["stored"]) == (built, True)
     shown = data(home, "adapter", "show", built[:12])
     assert len(shown["certificate"]["cards"]) == 2
-    assert built in run(home, "adapter", "show", built[:12]).stdout
+    text = run(home, "adapter", "show", built[:12]).stdout
+    assert built in text
+    assert "times the median" in text
 
     out = tmp_path / "out"
     done = data(home, "adapter", "export", built[:12], str(out))
