@@ -267,7 +267,7 @@ def test_a_dossier_prints_a_card_a_case_and_a_persons_word(
     print_dossier(dossier(desk.ledger, said))
     print_dossier(dossier(desk.ledger, learned))
     text = capsys.readouterr().out
-    assert "It rests on a person's word alone." in text
+    assert "It rests on a person's word alone" in text
     assert "What is the deductible of claim C-17?" in text
     assert CALL.splitlines()[0] in text
 
