@@ -109,7 +109,7 @@ def consolidate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Learn the cards in service again, sorted by topic and for longer; keep what got better.
+    """Learn the cards in service again, sorted by topic and for longer; keep what is no worse.
 
     A shard is swapped only if its certificate passes and nothing measured is worse than now.
     Safe to stop; the same command goes on.

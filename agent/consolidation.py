@@ -1,4 +1,4 @@
-"""Sleep: learn the same cards again, sorted by topic and for longer, and keep what got better.
+"""Sleep: learn the same cards again, sorted by topic and for longer, and keep what is no worse.
 
 1. Cards in service are put into as few shards as hold them, topic by topic, never mixing scopes.
 2. Each shard is built by the shipped recipe with its steps times ``passes``, from zero, on exactly
